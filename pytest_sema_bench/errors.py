@@ -1,0 +1,46 @@
+"""The exceptions of this package, each for one kind of fault.
+
+A wrong answer is not an exception: it is a verdict. What is raised here is the user's
+fault (`SettingsError`, `TaskError`), the world's (`ModelError`) or ours (`VMError`).
+"""
+
+from pathlib import Path
+
+
+class BenchError(Exception):
+    """Root of all errors that this package raises on purpose."""
+
+
+class SettingsError(BenchError):
+    """An option, a configuration file or an environment variable cannot be used as it is."""
+
+
+class TaskError(BenchError):
+    """A task file is malformed. Prints as `path:line: message`, which editors can follow."""
+
+    def __init__(self, path: Path, line: int, message: str) -> None:
+        super().__init__(f"{path}:{line}: {message}")
+        self.path = path
+        self.line = line
+        self.message = message
+
+
+class ModelError(BenchError):
+    """The model's server could not be made to answer: never counted as a wrong answer."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.request_id = request_id
+        self.attempts = attempts
+
+
+class VMError(BenchError):
+    """The process that runs the Sema VM cannot be installed, started or kept alive."""

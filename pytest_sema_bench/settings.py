@@ -1,0 +1,195 @@
+"""What a run is asked to do, as frozen values: limits, configurations, options.
+
+Read once at the door, from the command line over `[tool.sema-bench]` of pyproject.toml,
+then trusted. This module knows neither pytest nor YAML.
+"""
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from pytest_sema_bench.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one evaluation may use before the program is blamed."""
+
+    cpu_s: float = 15.0
+    """Processor seconds per source: the backstop for loops that the VM's step limit misses.
+    Processor time and not wall time, so that a verdict does not depend on a busy machine."""
+    wall_s: float = 60.0
+    """Wall seconds per source: ends programs that sleep instead of working."""
+    output_bytes: int = 262_144
+    """Characters kept of each of value, output and error."""
+    code_bytes: int = 200_000
+    """Longest source in bytes that is sent to the VM."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """Sampling parameters sent with each call; None leaves the choice to the server."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int = 4096
+    reasoning_effort: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A way to ask a model: which tools, how many rounds, which system prompt."""
+
+    name: str
+    tools: tuple[str, ...] = ()
+    max_rounds: int = 3
+    system_prompt: Path | None = None
+    """File with the system prompt; None for the bundled one."""
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The options of one run (DESIGN section 4), after defaults and pyproject.toml."""
+
+    models: tuple[str, ...]
+    configs: tuple[str, ...] = ("tools",)
+    samples: int = 1
+    concurrency: int = 8
+    vm: str = "wasm"
+    tasks: Path | None = None
+    """Folder or file with the tasks; None for the bundled suite."""
+    report_dir: Path = Path("reports")
+    base_url: str | None = None
+    api_key_env: str | None = None
+    timeout_s: float = 300.0
+    """Longest time for one reply of a model."""
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "configs": (str, list),
+    "samples": (int,),
+    "concurrency": (int,),
+    "vm": (str,),
+    "tasks": (str,),
+    "report_dir": (str,),
+    "base_url": (str,),
+    "api_key_env": (str,),
+    "timeout_s": (int, float),
+}
+_TOML_NAMES = {"config": "configs", "timeout": "timeout_s"}
+"""`model` is not among the keys: a plain `pytest` must never start to spend money."""
+_SECTIONS = frozenset({"models", "docs"})
+"""Tables below `[tool.sema-bench]` that other modules read."""
+
+
+def read_pyproject(root: Path) -> dict[str, Any]:
+    """The `[tool.sema-bench]` table of `root`/pyproject.toml, {} where there is none.
+
+    Raises SettingsError if the file is not TOML or the table holds an unknown key.
+    """
+    path = root / "pyproject.toml"
+    if not path.is_file():
+        return {}
+    try:
+        table = (
+            tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("sema-bench", {})
+        )
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read as TOML: {error}") from error
+    options = {}
+    for key, value in table.items():
+        if isinstance(value, dict) and key in _SECTIONS:
+            continue
+        name = _TOML_NAMES.get(key, key.replace("-", "_"))
+        if name not in _TYPES:
+            known = sorted((set(_TYPES) - set(_TOML_NAMES.values())) | set(_TOML_NAMES))
+            raise SettingsError(
+                f"{path}: [tool.sema-bench] has an unknown key {key!r}; known keys are "
+                + ", ".join(k.replace("_", "-") for k in known)
+            )
+        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
+            wanted = " or ".join(t.__name__ for t in _TYPES[name])
+            raise SettingsError(
+                f"{path}: [tool.sema-bench] {key} is {value!r}, expected a value of type {wanted}"
+            )
+        options[name] = value
+    return options
+
+
+def make_settings(given: dict[str, Any], from_file: dict[str, Any], root: Path) -> Settings:
+    """Settings from the command line (`given`, None or [] for absent) over the file's table.
+
+    Paths from the file are relative to `root`, as the file is. Raises SettingsError.
+    """
+    merged: dict[str, Any] = {}
+    for spec in fields(Settings):
+        value = given.get(spec.name)
+        if value in (None, []) and (value := from_file.get(spec.name)) is not None:
+            if spec.name in ("tasks", "report_dir"):
+                value = root / value
+        if value not in (None, []):
+            merged[spec.name] = value
+    for name in ("models", "configs"):
+        merged[name] = _split_names(merged.get(name, ()), name.removesuffix("s"))
+    if not merged["configs"]:
+        del merged["configs"]
+    for name in ("samples", "concurrency"):
+        merged[name] = _count(merged.get(name, getattr(_DEFAULTS, name)), name)
+    for name in ("tasks", "report_dir"):
+        if name in merged:
+            merged[name] = Path(merged[name])
+    if "timeout_s" in merged:
+        merged["timeout_s"] = _seconds(merged["timeout_s"], "timeout")
+    settings = Settings(**merged)
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.tasks is not None and not settings.tasks.exists():
+        raise SettingsError(f"--sema-tasks: there is no file or folder {settings.tasks}")
+    if settings.base_url is None:
+        if settings.api_key_env is not None:
+            raise SettingsError("--sema-api-key-env goes with --sema-base-url, which is missing")
+    elif not settings.base_url.startswith(("http://", "https://")):
+        raise SettingsError(
+            f"--sema-base-url: {settings.base_url!r} is no URL; "
+            "expected something like http://127.0.0.1:8000/v1"
+        )
+
+
+_DEFAULTS = Settings(models=())
+
+
+def _split_names(value: str | list[str] | tuple[str, ...], option: str) -> tuple[str, ...]:
+    texts = [value] if isinstance(value, str) else list(value)
+    names = [name.strip() for text in texts for name in text.split(",")]
+    if any(not name for name in names):
+        raise SettingsError(
+            f"--sema-{option}: empty name in {', '.join(texts)!r}; give names separated by commas"
+        )
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise SettingsError(f"--sema-{option}: {repeated[0]!r} is given more than once")
+    return tuple(names)
+
+
+def _seconds(value: object, option: str) -> float:
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = 0.0
+    if not 0.0 < seconds < float("inf"):
+        raise SettingsError(f"--sema-{option}: {value!r} is not a number of seconds above 0")
+    return seconds
+
+
+def _count(value: object, option: str) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise SettingsError(f"--sema-{option}: {value!r} is not a whole number of 1 or more")
+    return number
