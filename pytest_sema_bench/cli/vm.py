@@ -1,0 +1,61 @@
+"""`sema-bench vm info` and `sema-bench vm eval CODE`: the VM for people."""
+
+import argparse
+import asyncio
+import sys
+
+from pytest_sema_bench.settings import Limits
+from pytest_sema_bench.vm import BACKENDS, Evaluation, create_vm
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `vm` with its sub-commands."""
+    group = commands.add_parser("vm", help="the Sema VM that grades").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    info = group.add_parser("info", help="which VM answers, installing it on first use")
+    info.set_defaults(run=_info)
+    evaluate = group.add_parser("eval", help="evaluate Sema code in a fresh interpreter")
+    evaluate.add_argument(
+        "code", nargs="+", help="one source each, run in order; `-` reads standard input"
+    )
+    evaluate.set_defaults(run=_eval)
+    for parser in (info, evaluate):
+        parser.add_argument("--sema-vm", choices=BACKENDS, default=BACKENDS[0])
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    async def ask() -> None:
+        vm = create_vm(arguments.sema_vm, n_hosts=1)
+        try:
+            info = await vm.info()
+        finally:
+            await vm.close()
+        print(f"backend  {info.backend}")
+        print(f"version  {info.version}")
+        print(f"build    {info.build}")
+        print(f"host     {info.host}")
+
+    asyncio.run(ask())
+    return 0
+
+
+def _eval(arguments: argparse.Namespace) -> int:
+    sources = [sys.stdin.read() if code == "-" else code for code in arguments.code]
+
+    async def ask() -> tuple[Evaluation, ...]:
+        vm = create_vm(arguments.sema_vm, n_hosts=1)
+        try:
+            return await vm.evaluate(sources, Limits())
+        finally:
+            await vm.close()
+
+    evaluations = asyncio.run(ask())
+    for evaluation in evaluations:
+        for line in evaluation.output:
+            print(line)
+        if evaluation.error is not None and evaluation.error_class is not None:
+            print(f"{evaluation.error_class.value} error: {evaluation.error}", file=sys.stderr)
+        elif evaluation.value is not None:
+            print(evaluation.value)
+    return 1 if any(evaluation.error for evaluation in evaluations) else 0

@@ -1,0 +1,128 @@
+"""Installs the pinned npm package of the VM into a per-user cache folder, once.
+
+`npm ci` checks the integrity hash of our lock file. The folder's name holds the hash of the
+lock file, so a new pin is a new folder; it appears by one rename, so an interrupted install
+leaves nothing that looks finished, and a damaged file is noticed and installed anew.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock
+
+from pytest_sema_bench.errors import VMError
+from pytest_sema_bench.vm.node import Node
+
+CACHE_VARIABLE = "SEMA_BENCH_CACHE"
+_PACKAGE = Path("node_modules/@sema-lang/sema-wasm")
+_EXECUTED = ("sema_wasm.js", "sema_wasm_bg.wasm")
+_NPM_LIMIT_S = 600
+
+
+def cache_folder() -> Path:
+    """Where installed VMs live: `$SEMA_BENCH_CACHE` or the platform's user cache folder."""
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("pytest-sema-bench"))
+
+
+def say_on_stderr(line: str) -> None:
+    """Print a progress line past pytest's capture, so that a first run does not look hung."""
+    print(line, file=sys.__stderr__, flush=True)
+
+
+def pinned_version() -> str:
+    """The version of the npm package that our lock file pins."""
+    lock = json.loads(_shipped("package-lock.json"))
+    version: str = lock["packages"][_PACKAGE.as_posix()]["version"]
+    return version
+
+
+def install(node: Node, say: Callable[[str], None] = say_on_stderr) -> tuple[Path, str]:
+    """The folder of the npm package and the hash of what it executes, installed if need be.
+
+    Safe when several processes call it at once. With a filled cache nothing is fetched.
+    Raises VMError with npm's own words if the install fails.
+    """
+    lock_hash = hashlib.sha256(_shipped("package-lock.json")).hexdigest()
+    folder = cache_folder() / f"wasm-{pinned_version()}-{lock_hash[:12]}"
+    if build := _intact(folder):
+        return folder / _PACKAGE, build
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            build = _intact(folder) or _install_into(folder, node, say)
+    except OSError as error:
+        raise VMError(
+            f"cannot write the cache folder {folder.parent}: {error}. "
+            f"Set {CACHE_VARIABLE} to a folder that can be written."
+        ) from error
+    return folder / _PACKAGE, build
+
+
+def _shipped(name: str) -> bytes:
+    return (files("pytest_sema_bench.vm") / name).read_bytes()
+
+
+def _build_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for name in _EXECUTED:
+        digest.update((folder / _PACKAGE / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _intact(folder: Path) -> str | None:
+    """The build hash if the folder still holds what was installed, else None."""
+    try:
+        installed = (folder / "build.sha256").read_text().strip()
+        return installed if _build_hash(folder) == installed else None
+    except OSError:
+        return None
+
+
+def _install_into(folder: Path, node: Node, say: Callable[[str], None]) -> str:
+    for leftover in folder.parent.glob(f"{folder.name}.tmp-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    say(f"sema-bench: installing the Sema VM {pinned_version()} into {folder} (once) …")
+    temporary = Path(tempfile.mkdtemp(prefix=f"{folder.name}.tmp-", dir=folder.parent))
+    for name in ("package.json", "package-lock.json"):
+        (temporary / name).write_bytes(_shipped(name))
+    _npm_ci(temporary, node)
+    build = _build_hash(temporary)
+    (temporary / "build.sha256").write_text(build + "\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+    return build
+
+
+def _npm_ci(folder: Path, node: Node) -> None:
+    command = [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    path = os.pathsep.join([str(node.executable.parent), os.environ.get("PATH", "")])
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=_NPM_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise VMError(
+            f"`npm ci` for the Sema VM did not end within {_NPM_LIMIT_S} s; "
+            "check the connection to the npm registry and try again."
+        ) from None
+    if done.returncode != 0:
+        words = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
+        raise VMError(
+            f"`npm ci` for the Sema VM ended with exit code {done.returncode}:\n{words}\n"
+            "Once it has been installed, runs need no network."
+        )
