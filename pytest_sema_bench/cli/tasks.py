@@ -1,0 +1,215 @@
+"""`sema-bench tasks check`: proves a suite on the real VM, without a key."""
+
+import argparse
+import asyncio
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pytest_sema_bench.errors import TaskError
+from pytest_sema_bench.grade.check import (
+    MAX_MUTANTS,
+    MIN_SUITE_RATE,
+    MIN_TASK_RATE,
+    TaskCheck,
+    all_hold,
+    caught_rate,
+    check_task,
+    n_mutants,
+    suite_problems,
+)
+from pytest_sema_bench.task import (
+    Task,
+    bundled_tasks,
+    check_unique,
+    find_task_files,
+    load_task,
+)
+from pytest_sema_bench.vm import BACKENDS, create_vm
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `tasks` with its sub-commands."""
+    group = commands.add_parser("tasks", help="the suite of tasks").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    check = group.add_parser(
+        "check",
+        help="prove that each reference answer passes and that wrong answers fail",
+        description="Grades each task's reference answer, its wrong answers and small mutations "
+        "of the reference. The exit status is 1 if a reference fails, a wrong answer passes, or "
+        f"too few mutants are caught (under {MIN_TASK_RATE:.0%} for a task, under "
+        f"{MIN_SUITE_RATE:.0%} in all).",
+    )
+    check.add_argument(
+        "paths", nargs="*", type=Path, help="folders or files (default: the bundled suite)"
+    )
+    check.add_argument("--json", action="store_true", help="print the result as JSON")
+    check.add_argument(
+        "--no-mutants",
+        dest="max_mutants",
+        action="store_const",
+        const=0,
+        help="quick check: do not mutate the reference answers",
+    )
+    check.add_argument(
+        "--max-mutants",
+        type=int,
+        metavar="N",
+        default=MAX_MUTANTS,
+        help=f"mutants tried per task (default: {MAX_MUTANTS})",
+    )
+    check.add_argument(
+        "--strict",
+        action="store_true",
+        help="ask of your tasks what the bundled suite asks of its own: a reference, three wrong "
+        "answers, five cases, one of them public",
+    )
+    check.add_argument("--sema-vm", choices=BACKENDS, default=BACKENDS[0])
+    check.set_defaults(run=_check)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    tasks, unreadable = _load_all(arguments.paths or [bundled_tasks()])
+    checks = asyncio.run(_check_all(tasks, arguments))
+    if arguments.json:
+        print(json.dumps(_as_json(checks, unreadable), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(_lines(checks, unreadable)))
+    return 0 if tasks and all_hold(checks) and not unreadable else 1
+
+
+def _load_all(paths: list[Path]) -> tuple[list[Task], list[str]]:
+    tasks: list[Task] = []
+    unreadable: list[str] = []
+    for path in paths:
+        files = find_task_files(path)
+        if not files:
+            unreadable.append(f"{path}: no task files (*.yaml) here")
+        for file in files:
+            try:
+                tasks.append(load_task(file))
+            except TaskError as error:
+                unreadable.append(str(error))
+    try:
+        check_unique(tasks)
+    except TaskError as error:
+        unreadable.append(str(error))
+    return tasks, unreadable
+
+
+async def _check_all(tasks: list[Task], arguments: argparse.Namespace) -> list[TaskCheck]:
+    ours = bundled_tasks().resolve()
+    vm = create_vm(arguments.sema_vm, n_hosts=os.cpu_count() or 1)
+    try:
+        return list(
+            await asyncio.gather(
+                *(
+                    check_task(
+                        task,
+                        vm,
+                        strict=arguments.strict or task.path.resolve().is_relative_to(ours),
+                        max_mutants=arguments.max_mutants,
+                    )
+                    for task in tasks
+                )
+            )
+        )
+    finally:
+        await vm.close()
+
+
+def _lines(checks: Sequence[TaskCheck], unreadable: Sequence[str]) -> Iterator[str]:
+    """The report for people: what is wrong, with file and line, then the sums."""
+    yield from unreadable
+    for check in checks:
+        for problem in check.problems:
+            yield f"{check.task.path}:{check.task.line}: {problem}"
+        for survivor in check.survivors:
+            line = check.task.reference_line + survivor.mutant.line - 1
+            yield f"{check.task.path}:{line}: survives: {survivor.mutant.id}"
+    yield from _table(checks)
+    yield from suite_problems(checks)
+    if n_bad := sum(bool(check.problems) for check in checks) + len(unreadable):
+        yield f"{n_bad} tasks have problems" if n_bad > 1 else "1 task has problems"
+    elif checks:
+        yield "every reference answer passes"
+
+
+_HEADINGS = ("level", "tasks", "cases", "wrong answers caught", "mutants caught", "equivalent")
+
+
+def _table(checks: Sequence[TaskCheck]) -> Iterator[str]:
+    """A row for each level and one for all, in aligned columns."""
+    groups: dict[str, list[TaskCheck]] = {}
+    for check in checks:
+        level = check.task.level
+        groups.setdefault(f"L{level}" if level else "other", []).append(check)
+    rows = [_HEADINGS, *(_row(name, groups[name]) for name in sorted(groups))]
+    if len(groups) > 1:
+        rows.append(_row("all", checks))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADINGS))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _row(name: str, checks: Sequence[TaskCheck]) -> tuple[str, ...]:
+    n_caught, n, n_equivalent = n_mutants(checks)
+    return (
+        name,
+        str(len(checks)),
+        str(sum(len(check.task.cases) for check in checks)),
+        f"{sum(check.n_caught for check in checks)} of {sum(check.n_wrong for check in checks)}",
+        f"{n_caught} of {n} ({n_caught / n:.1%})" if n else "n/a",
+        str(n_equivalent),
+    )
+
+
+def _as_json(checks: Sequence[TaskCheck], unreadable: Sequence[str]) -> dict[str, object]:
+    n_caught, n, n_equivalent = n_mutants(checks)
+    return {
+        "ok": bool(checks) and all_hold(checks) and not unreadable,
+        "unreadable": list(unreadable),
+        "problems": list(suite_problems(checks)),
+        "mutants": {
+            "n": n,
+            "n_caught": n_caught,
+            "n_equivalent": n_equivalent,
+            "caught_rate": caught_rate(checks),
+            "min_task_rate": MIN_TASK_RATE,
+            "min_suite_rate": MIN_SUITE_RATE,
+        },
+        "tasks": [_task_as_json(check) for check in checks],
+    }
+
+
+def _task_as_json(check: TaskCheck) -> dict[str, object]:
+    n_caught, n, n_equivalent = n_mutants([check])
+    return {
+        "task": check.task.id,
+        "level": check.task.level,
+        "file": str(check.task.path),
+        "line": check.task.line,
+        "task_hash": check.task.task_hash,
+        "n_cases": len(check.task.cases),
+        "n_wrong": check.n_wrong,
+        "n_caught": check.n_caught,
+        "n_mutants": n,
+        "n_mutants_caught": n_caught,
+        "n_mutants_equivalent": n_equivalent,
+        "mutants_caught_rate": caught_rate([check]),
+        "problems": list(check.problems),
+        "mutants": [
+            {
+                "id": each.mutant.id,
+                "operator": each.mutant.operator.value,
+                "line": check.task.reference_line + each.mutant.line - 1,
+                "before": each.mutant.before,
+                "after": each.mutant.after,
+                "fate": each.fate.value,
+                "why": each.why,
+            }
+            for each in check.mutants
+        ],
+    }
