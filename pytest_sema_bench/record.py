@@ -1,0 +1,83 @@
+"""One line of `records.jsonl`: an item and how it ended. The format is DESIGN section 4."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.transcript import Tokens
+
+SCHEMA = 1
+"""Raised whenever a field changes its meaning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """How one task went with one model, configuration and sample."""
+
+    schema: int = SCHEMA
+    key: str
+    """Content hash of all that was asked: equal keys are the same question."""
+    task: str
+    level: int | None
+    category: str | None
+    model: str
+    config: str
+    sample: int
+    """1 for the first."""
+    outcome: str
+    """`pass`, `fail` or `void`; void is no statement about the model."""
+    reason: str
+    detail: str | None = None
+    score: float | None
+    """1.0 right, 0.3 runs but wrong, 0.0 does not run; None for void."""
+    answer: str | None
+    """The final message; None if there was none."""
+    cases: list[dict[str, Any]] = field(default_factory=list)
+    """Per case `call`, `expected`, `got`, `pass`, and `error` where there was one."""
+    vm_errors: list[dict[str, Any]] = field(default_factory=list)
+    """The VM errors that the model's code met: `where` (tool or grade), `class`, `name`."""
+    tool_calls: dict[str, int] = field(default_factory=dict)
+    rounds: int = 0
+    stop: str | None = None
+    tokens: Tokens = field(default_factory=Tokens)
+    cost_usd: float | None = None
+    """None when the price is unknown."""
+    latency_s: float = 0.0
+    """Wall time of the agent loop."""
+    retries: int = 0
+    repairs: int = 0
+    served_model: str | None = None
+    provider: str
+    vm: str | None
+    grader: int
+    task_hash: str
+    transcript: str | None = None
+    """Path of the transcript, relative to the run folder."""
+
+    def to_json(self) -> str:
+        """One line without the line end."""
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, line: str) -> "Record":
+        """The record of a line. Raises BenchError if it is none or of a newer schema."""
+        try:
+            data = json.loads(line)
+            known = {spec.name for spec in fields(cls)}
+            tokens = Tokens(**data.pop("tokens"))
+            record = cls(**{k: v for k, v in data.items() if k in known}, tokens=tokens)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BenchError(f"not a record: {error}") from error
+        if record.schema > SCHEMA:
+            raise BenchError(
+                f"the record has schema {record.schema}, this version reads up to {SCHEMA}"
+            )
+        return record
+
+
+def content_key(**parts: object) -> str:
+    """A hash of everything that was asked, stable over versions of Python and of dict order."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,0 +1,61 @@
+"""A conversation with a model as it was sent and received, and what each call cost in time.
+
+Messages are the raw dictionaries of the chat API. No header and no key is ever in here.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Token counts as the server reports them; 0 where it reports none."""
+
+    prompt: int = 0
+    cached: int = 0
+    """Of the prompt tokens, those read from a cache."""
+    completion: int = 0
+    reasoning: int = 0
+    """Of the completion tokens, those spent on reasoning."""
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(
+            prompt=self.prompt + other.prompt,
+            cached=self.cached + other.cached,
+            completion=self.completion + other.completion,
+            reasoning=self.reasoning + other.reasoning,
+        )
+
+    @property
+    def total(self) -> int:
+        """Prompt and completion together."""
+        return self.prompt + self.completion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What one call of the chat API came back with, apart from its message."""
+
+    finish_reason: str | None
+    served_model: str | None
+    tokens: Tokens
+    latency_s: float
+    """Time of the attempt that succeeded."""
+    retries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """All messages in order, and the calls that made the assistant's ones."""
+
+    messages: tuple[Message, ...]
+    calls: tuple[Call, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """What the transcript file holds."""
+        return {
+            "messages": list(self.messages),
+            "calls": [asdict(call) for call in self.calls],
+        }
