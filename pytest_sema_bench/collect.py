@@ -1,0 +1,92 @@
+"""Task files as pytest collectors, and their items."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sema_bench.engine import WorkItem
+from pytest_sema_bench.errors import TaskError
+from pytest_sema_bench.record import Record
+from pytest_sema_bench.report.failure import failure_lines, void_lines
+from pytest_sema_bench.task import load_task
+
+if TYPE_CHECKING:
+    from pytest_sema_bench.session import BenchSession
+
+
+class WrongAnswer(AssertionError):
+    """The model's answer is wrong; carries the record."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(record.reason)
+        self.record = record
+
+
+class VoidItem(Exception):
+    """The item says nothing about the model; carries the record."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(f"{record.reason}: {record.detail}")
+        self.record = record
+
+
+class TaskFile(pytest.File):
+    """One YAML file: one item per model, configuration and sample."""
+
+    def __init__(self, *, bench: "BenchSession", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._bench = bench
+
+    def collect(self) -> Iterator["TaskItem"]:
+        """The file's items. A malformed task is a collection error with file and line."""
+        try:
+            task = load_task(self.path)
+            self._bench.add_task(task)
+        except TaskError as error:
+            raise self.CollectError(str(error)) from None
+        for work in self._bench.work_items(task):
+            yield TaskItem.from_parent(self, name=work.name, work=work, bench=self._bench)
+
+
+class TaskItem(pytest.Item):
+    """One task for one model in one configuration, one sample of it."""
+
+    def __init__(self, *, work: WorkItem, bench: "BenchSession", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.work = work
+        self._bench = bench
+        self._record: Record | None = None
+        for marker in bench.markers(work.task):
+            self.add_marker(marker)
+
+    def setup(self) -> None:
+        """Wait for the verdict. What is not the model's doing is raised here, as an error."""
+        self._record = self._bench.result(self.work)
+        if self._record.outcome == "void":
+            raise VoidItem(self._record)
+
+    def runtest(self) -> None:
+        """Fail if the answer was wrong."""
+        assert self._record is not None
+        self.user_properties += [("sema_score", self._record.score)]
+        if self._record.outcome == "fail":
+            raise WrongAnswer(self._record)
+
+    def repr_failure(
+        self, excinfo: "pytest.ExceptionInfo[BaseException]", style: Any = None
+    ) -> Any:
+        """A few lines that say what was asked, what was wrong, and where to read on."""
+        run = self._bench.shown_run_folder
+        if isinstance(excinfo.value, WrongAnswer):
+            lines = failure_lines(excinfo.value.record, self.work.task.prompt, run)
+        elif isinstance(excinfo.value, VoidItem):
+            lines = void_lines(excinfo.value.record, run)
+        else:
+            return super().repr_failure(excinfo)
+        return "\n".join(lines)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """File, line of the prompt and name."""
+        return self.path, self.work.task.line - 1, self.name

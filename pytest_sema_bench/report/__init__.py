@@ -1,0 +1,1 @@
+"""How results are shown: text for the terminal, Markdown for `summary.md`. Prints nothing."""
