@@ -142,7 +142,7 @@ class _Loop:
             function = function if isinstance(function, dict) else {}
             name = function.get("name")
             result = await self._toolbox.call(name, function.get("arguments"))
-            self._counts[name if isinstance(name, str) else "?"] += 1
+            self._counts[name[:80] if isinstance(name, str) else "?"] += 1
             self._n_repairs += result.n_repairs
             if result.failure:
                 self._failures.append(result.failure)

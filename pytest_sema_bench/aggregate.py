@@ -111,7 +111,8 @@ def _row(label: str, items: Sequence[Expected], by_item: dict[Expected, Record])
     passes = list(by_task.values())
     n_pass = sum(map(sum, passes))
     scores = [record.score for record in graded if record.score is not None]
-    costs = [record.cost_usd for record in graded]
+    # A void item may have been paid for as well, but that it has no price says nothing.
+    costs = [r.cost_usd for r in records if r.outcome != "void" or r.cost_usd is not None]
     return Row(
         label=label,
         n_tasks=len({item.task for item in items}),

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 from tenacity import (
@@ -26,6 +27,7 @@ from tenacity import (
 )
 
 from pytest_sema_bench.errors import ModelError
+from pytest_sema_bench.settings import SHORTEST_SECRET_CHARS
 from pytest_sema_bench.transcript import Call, Message, Tokens
 
 _RETRYABLE = frozenset({408, 409, 425, 429}) | frozenset(range(500, 600))
@@ -76,7 +78,10 @@ class ChatClient:
         patience: Patience | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._key = api_key
+        key = api_key or ""
+        # As it is and as servers may write it within JSON.
+        forms = {key, json.dumps(key)[1:-1], key.replace("/", "\\/")}
+        self._secrets = forms if len(key) >= SHORTEST_SECRET_CHARS else set()
         self._patience = patience or Patience()
         # The aiohttp transport: httpx's own pool slows down with the square of its
         # connections (benchmarks/transport.py has the measurement).
@@ -84,19 +89,29 @@ class ChatClient:
         self._http = httpx.AsyncClient(
             transport=transport or AiohttpTransport(verify=_tls(base_url), limits=limits),
             base_url=base_url.rstrip("/") + "/",
-            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+            headers={
+                "Content-Type": "application/json",
+                **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+            },
             timeout=None,  # noqa: S113 - asyncio.timeout bounds the whole attempt instead
         )
 
     async def complete(self, body: dict[str, Any]) -> ChatReply:
         """The reply to one request body. Raises ModelError; never the key in its text."""
+        n_attempts, last = 0, ModelError("the first one did not end")
+
+        def remember(state: RetryCallState) -> None:
+            nonlocal last
+            failure = state.outcome.exception() if state.outcome else None
+            last = failure.error if isinstance(failure, _Retryable) else last
+
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(_Retryable),
             stop=stop_after_attempt(self._patience.attempts),
             wait=self._wait_s,
+            before_sleep=remember,
             reraise=True,
         )
-        n_attempts = 0
         try:
             async with asyncio.timeout(self._patience.total_s):
                 async for attempt in attempts:
@@ -104,9 +119,9 @@ class ChatClient:
                         n_attempts += 1
                         reply = await self._attempt(body)
         except TimeoutError:
+            text = f"no answer within {self._patience.total_s:g} s, attempts: {n_attempts}; {last}"
             raise ModelError(
-                f"no answer within {self._patience.total_s:g} s and {n_attempts} attempts",
-                attempts=n_attempts,
+                text, status=last.status, request_id=last.request_id, attempts=n_attempts
             ) from None
         except _Retryable as failure:
             failure.error.attempts = n_attempts
@@ -121,14 +136,15 @@ class ChatClient:
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._patience.reply_s):
-                response = await self._http.post("chat/completions", json=body)
+                # ASCII JSON, for half a surrogate pair that a model sent cannot be UTF-8.
+                response = await self._http.post("chat/completions", content=json.dumps(body))
         except TimeoutError:
             text = f"no complete reply within {self._patience.reply_s:g} s"
             raise _Retryable(ModelError(text)) from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, aiohttp.ClientError) as error:
             text = f"cannot reach the server: {self._clean(str(error)) or type(error).__name__}"
             raise _Retryable(ModelError(text)) from None
-        text = self._clean(response.text)
+        text = self._clean(response.content.decode("utf-8-sig", "replace"))
         if response.status_code != 200:
             raise self._refusal(response, text)
         return _read_reply(text, time.monotonic() - started)
@@ -155,7 +171,9 @@ class ChatClient:
         return backoff(state)
 
     def _clean(self, text: str) -> str:
-        return text.replace(self._key, _REDACTED) if self._key else text
+        for secret in self._secrets:
+            text = text.replace(secret, _REDACTED)
+        return text
 
 
 class LocalTransport(httpx.AsyncBaseTransport):
@@ -187,6 +205,8 @@ def _retry_after_s(header: str | None) -> float | None:
         moment = parsedate_to_datetime(header)
     except ValueError:
         return None
+    if moment.tzinfo is None:  # the asctime form names no zone; HTTP dates are all UTC
+        moment = moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
@@ -198,7 +218,7 @@ def _read_reply(text: str, latency_s: float) -> ChatReply:
         message = choice["message"]
         if not isinstance(message, dict):
             raise TypeError("message is not an object")
-    except (ValueError, TypeError, KeyError, IndexError):
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
         error = ModelError(f"the reply is not a chat completion: {_excerpt(text)}", status=200)
         raise _Retryable(error) from None
     reason, served = choice.get("finish_reason"), data.get("model")

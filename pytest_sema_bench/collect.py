@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sema_bench.engine import WorkItem
-from pytest_sema_bench.errors import TaskError
+from pytest_sema_bench.errors import BenchError, TaskError
 from pytest_sema_bench.record import Record
 from pytest_sema_bench.report.failure import failure_lines, void_lines
 from pytest_sema_bench.task import load_task
@@ -47,7 +47,12 @@ class TaskFile(pytest.File):
         except TaskError as error:
             raise self.CollectError(str(error)) from None
         for work in self._bench.work_items(task):
-            yield TaskItem.from_parent(self, name=work.name, work=work, bench=self._bench)
+            # The id as a text: pytest 9.2 would not see that `[…]` is not part of the name, and
+            # --lf, which reads ids as texts, would not find the item again.
+            node_id = f"{self.nodeid}::{work.name}"
+            yield TaskItem.from_parent(
+                self, name=work.name, nodeid=node_id, work=work, bench=self._bench
+            )
 
 
 class TaskItem(pytest.Item):
@@ -83,6 +88,8 @@ class TaskItem(pytest.Item):
             lines = failure_lines(excinfo.value.record, self.work.task.prompt, run)
         elif isinstance(excinfo.value, VoidItem):
             lines = void_lines(excinfo.value.record, run)
+        elif isinstance(excinfo.value, BenchError):
+            return str(excinfo.value)
         else:
             return super().repr_failure(excinfo)
         return "\n".join(lines)

@@ -11,14 +11,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from pytest_sema_bench.agent import AgentRun, run_agent, system_prompt
 from pytest_sema_bench.chat import ChatClient, LocalTransport, Patience
 from pytest_sema_bench.errors import ModelError, TaskError, VMError
-from pytest_sema_bench.grade import Grader, Outcome, Verdict, VMFailure
+from pytest_sema_bench.grade import Grader, Outcome, Verdict
 from pytest_sema_bench.grade.grader import GRADER_VERSION
 from pytest_sema_bench.models import Model, Price
 from pytest_sema_bench.record import Record, content_key
@@ -61,9 +62,14 @@ class WorkItem:
             system=system_prompt(self.config),
             model=self.model.id,
             provider=self.model.provider,
-            config=asdict(self.config),
+            config=_config_content(self.config),
             sample=self.sample,
         )
+
+
+@cache
+def _config_content(config: Config) -> dict[str, Any]:
+    return asdict(config)
 
 
 Keep = Callable[[WorkItem, Record, dict[str, Any]], Record]
@@ -110,14 +116,23 @@ class Engine:
                 work = self._open.run(item)
                 self._under_way[item.id] = asyncio.run_coroutine_threadsafe(work, self._loop)
 
+    def is_done(self, item: WorkItem, within_s: float) -> bool:
+        """Whether the item has ended before that time is over; it is started if it was not."""
+        self.start([item])
+        return bool(wait([self._under_way[item.id]], timeout=within_s).done)
+
     def result(self, item: WorkItem) -> Record:
         """The item's record, waiting for it; the item is started if it was not."""
         self.start([item])
         return self._under_way[item.id].result()
 
     def close(self) -> None:
-        """Cancel what is under way, end the VM's processes and the loop."""
+        """Cancel what is under way, end the VM's processes and the loop.
+
+        An item that has its verdict still gets its record.
+        """
         if not self._thread.is_alive():
+            self._loop.close()
             return
         for future in self._under_way.values():
             future.cancel()
@@ -151,13 +166,17 @@ class Engine:
         )
 
     async def _end(self) -> None:
-        current = asyncio.current_task()
-        others = [task for task in asyncio.all_tasks() if task is not current]
-        for task in others:
-            task.cancel()
+        """Items are cancelled by now; what else there is ends by itself once the VM is closed.
+
+        It is not cancelled: among it are asyncio's own tasks, and a process whose start is
+        cut short there would be waited for in vain.
+        """
+        others = asyncio.all_tasks()
         if self._open is not None:
             await self._open.close()
-        await asyncio.gather(*others, return_exceptions=True)
+        others |= asyncio.all_tasks()
+        await asyncio.gather(*others - {asyncio.current_task()}, return_exceptions=True)
+        await self._loop.shutdown_default_executor()
 
 
 class _Resources:
@@ -213,7 +232,9 @@ class _Resources:
         transcript = run.transcript.as_json() if run else {"messages": [], "calls": []}
         if void and void.trace:
             transcript["traceback"] = void.trace
-        return await asyncio.to_thread(self._keep, item, record, transcript)
+        loop = asyncio.get_running_loop()
+        keeping = loop.run_in_executor(None, self._keep, item, record, transcript)
+        return await asyncio.shield(keeping)
 
     async def close(self) -> None:
         """Close connections and the VM."""
@@ -260,9 +281,9 @@ def _record(
     vm: VMInfo,
 ) -> Record:
     tokens = run.tokens if run else Tokens()
-    failures = [_failure("tool", failure) for failure in (run.failures if run else ())]
-    graded = verdict.cases if verdict else ()
-    failures += [_failure("grade", case.failure) for case in graded if case.failure]
+    failures = [failure.as_json("tool") for failure in (run.failures if run else ())]
+    if verdict:
+        failures += verdict.vm_errors()
     return Record(
         key=item.key,
         task=item.task.id,
@@ -276,7 +297,7 @@ def _record(
         detail=verdict.detail if verdict else void.detail if void else None,
         score=verdict.score if verdict else None,
         answer=run.answer if run else None,
-        cases=[case.as_json() for case in graded],
+        cases=[case.as_json() for case in verdict.cases] if verdict else [],
         vm_errors=failures,
         tool_calls=run.tool_calls if run else {},
         rounds=run.rounds if run else 0,
@@ -292,10 +313,6 @@ def _record(
         grader=GRADER_VERSION,
         task_hash=item.task.task_hash,
     )
-
-
-def _failure(where: str, failure: VMFailure) -> dict[str, Any]:
-    return {"where": where, "class": failure.error_class.value, "name": failure.name}
 
 
 def _cost_usd(tokens: Tokens, price: Price | None) -> float | None:

@@ -4,12 +4,13 @@ Entries come from `models.yaml` beside this module; a `sema-models.yaml` in the 
 folder adds to them or replaces them by name.
 """
 
-import re
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -62,13 +63,14 @@ class Registry:
         Raises SettingsError that says what names there are.
         """
         if name == REFERENCE:
-            return Model(name=name, id=name, provider="offline", base_url=None)
+            free = Price(input_usd=0.0, output_usd=0.0)
+            return Model(name=name, id=name, provider="offline", base_url=None, price=free)
         if base_url:
             entry = self.models.get(name, {})
             return Model(
                 name=name,
                 id=entry.get("id", name),
-                provider=re.sub(r"^https?://|/.*$", "", base_url),
+                provider=urlsplit(base_url).netloc.rpartition("@")[2],
                 base_url=base_url,
                 key_env=key_env,
             )
@@ -122,6 +124,12 @@ def load_registry(root: Path) -> Registry:
         if path.is_file():
             for section, entries in _read(path).items():
                 tables[section].update(entries)
+    for name, entry in tables["providers"].items():
+        if not entry["base_url"].startswith(("http://", "https://")):
+            raise SettingsError(
+                f"{USER_FILE}: providers.{name}: base_url {entry['base_url']!r} is no URL; "
+                "expected something like http://127.0.0.1:8000/v1"
+            )
     for name, entry in tables["models"].items():
         if entry["provider"] not in tables["providers"]:
             known = ", ".join(sorted(tables["providers"]))
@@ -134,28 +142,60 @@ def load_registry(root: Path) -> Registry:
     )
 
 
-_KEYS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "providers": (frozenset({"base_url"}), frozenset({"key_env"})),
-    "models": (frozenset({"provider", "id"}), frozenset({"price"})),
-    "configs": (
-        frozenset(),
-        frozenset({"tools", "max_rounds", "system_prompt", "sampling"}),
-    ),
+_REQUIRED: dict[str, frozenset[str]] = {
+    "providers": frozenset({"base_url"}),
+    "models": frozenset({"provider", "id"}),
+    "configs": frozenset(),
+    "price": frozenset({"input", "output"}),
+    "sampling": frozenset(),
 }
-"""Required and optional keys of an entry, by section."""
+_KINDS: dict[str, dict[str, tuple[type, ...]]] = {
+    "providers": {"base_url": (str,), "key_env": (str,)},
+    "models": {"provider": (str,), "id": (str,), "price": (dict,)},
+    "configs": {
+        "tools": (list,),
+        "max_rounds": (int,),
+        "system_prompt": (str,),
+        "sampling": (dict,),
+    },
+    "price": {
+        "input": (int, float),
+        "output": (int, float),
+        "cached_input": (int, float),
+        "date": (str, datetime.date),
+    },
+    "sampling": {
+        "temperature": (int, float),
+        "top_p": (int, float),
+        "max_tokens": (int,),
+        "reasoning_effort": (str,),
+    },
+}
+"""The keys of an entry and what each may hold, by section; those of the file are above."""
+_KIND_NAMES: dict[type, str] = {
+    str: "text",
+    dict: "a table",
+    list: "a list of names",
+    int: "a number of 0 or more",
+    datetime.date: "a date",
+}
+_SECTIONS = frozenset({"providers", "models", "configs"})
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"{path}: cannot be read as YAML: {error}") from error
-    _expect_table(path, "the file", data, optional=frozenset(_KEYS))
+    data = {} if data is None else data
+    _expect_keys(path, "the file", data, known=_SECTIONS)
     for section, entries in data.items():
-        _expect_table(path, section, entries)
-        required, optional = _KEYS[section]
+        _expect_keys(path, section, entries)
         for name, entry in entries.items():
-            _expect_table(path, f"{section}.{name}", entry, required, optional)
+            _expect_entry(path, f"{section}.{name}", entry, section)
+            for part in ("price", "sampling"):
+                if part in entry:
+                    _expect_entry(path, f"{section}.{name}.{part}", entry[part], part)
     if "configs" in data:
         data["configs"] = {
             name: _config(path, name, entry) for name, entry in data["configs"].items()
@@ -164,35 +204,48 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     return tables
 
 
-def _expect_table(
-    path: Path,
-    where: str,
-    table: object,
-    required: frozenset[str] = frozenset(),
-    optional: frozenset[str] | None = None,
+def _expect_keys(
+    path: Path, where: str, table: object, known: frozenset[str] | None = None
 ) -> None:
     if not isinstance(table, dict):
         raise SettingsError(f"{path}: {where}: found {table!r}, expected a table of names")
-    if missing := sorted(required - set(table)):
+    for name in table:
+        if not isinstance(name, str):
+            raise SettingsError(f"{path}: {where}: the name {name!r} must stand in quotes")
+        if known is not None and name not in known:
+            raise SettingsError(
+                f"{path}: {where}: unknown key {name!r}; known keys are {', '.join(sorted(known))}"
+            )
+
+
+def _expect_entry(path: Path, where: str, entry: object, section: str) -> None:
+    kinds = _KINDS[section]
+    _expect_keys(path, where, entry, frozenset(kinds))
+    assert isinstance(entry, dict)
+    if missing := sorted(_REQUIRED[section] - set(entry)):
         raise SettingsError(f"{path}: {where}: {missing[0]!r} is missing")
-    if optional is not None and (extra := sorted(set(table) - required - optional, key=str)):
-        known = ", ".join(sorted(required | optional))
-        raise SettingsError(f"{path}: {where}: unknown key {extra[0]!r}; known keys are {known}")
+    for key, value in entry.items():
+        if not _fits(value, kinds[key]):
+            wanted = " or ".join(_KIND_NAMES[kind] for kind in kinds[key] if kind is not float)
+            raise SettingsError(f"{path}: {where}.{key} is {value!r}, expected {wanted}")
+
+
+def _fits(value: object, kinds: tuple[type, ...]) -> bool:
+    if isinstance(value, list):
+        return list in kinds and all(isinstance(item, str) for item in value)
+    if isinstance(value, (int, float)):
+        return isinstance(value, kinds) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, kinds) and value != ""
 
 
 def _config(path: Path, name: str, entry: Mapping[str, Any]) -> Config:
     prompt = entry.get("system_prompt")
     if prompt is not None and not (path.parent / prompt).is_file():
         raise SettingsError(f"{path}: configs.{name}: there is no file {path.parent / prompt}")
-    try:
-        sampling = Sampling(**entry.get("sampling", {}))
-    except TypeError:
-        known = ", ".join(Sampling.__dataclass_fields__)
-        raise SettingsError(f"{path}: configs.{name}.sampling: known keys are {known}") from None
     return Config(
         name=name,
         tools=tuple(entry.get("tools", ())),
-        max_rounds=int(entry.get("max_rounds", 3)),
+        max_rounds=entry.get("max_rounds", 3),
         system_prompt=None if prompt is None else path.parent / prompt,
-        sampling=sampling,
+        sampling=Sampling(**entry.get("sampling", {})),
     )

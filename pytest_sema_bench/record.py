@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -10,6 +11,8 @@ from pytest_sema_bench.transcript import Tokens
 
 SCHEMA = 1
 """Raised whenever a field changes its meaning."""
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character, as a model's JSON can hold it: no encoding takes it, but an escape does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,24 +60,27 @@ class Record:
     """Path of the transcript, relative to the run folder."""
 
     def to_json(self) -> str:
-        """One line without the line end."""
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+        """One line without the line end, in characters that UTF-8 can write."""
+        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        content["tokens"] = asdict(self.tokens)
+        line = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
     @classmethod
     def from_json(cls, line: str) -> "Record":
         """The record of a line. Raises BenchError if it is none or of a newer schema."""
         try:
             data = json.loads(line)
+            schema = data["schema"]
+            if schema > SCHEMA:
+                raise BenchError(
+                    f"the record has schema {schema}, this version reads up to {SCHEMA}"
+                )
             known = {spec.name for spec in fields(cls)}
             tokens = Tokens(**data.pop("tokens"))
-            record = cls(**{k: v for k, v in data.items() if k in known}, tokens=tokens)
+            return cls(**{k: v for k, v in data.items() if k in known}, tokens=tokens)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BenchError(f"not a record: {error}") from error
-        if record.schema > SCHEMA:
-            raise BenchError(
-                f"the record has schema {record.schema}, this version reads up to {SCHEMA}"
-            )
-        return record
 
 
 def content_key(**parts: object) -> str:

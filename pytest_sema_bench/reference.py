@@ -44,9 +44,12 @@ def check_references(tasks: Iterable[Task]) -> None:
 
 
 def _source(task: Task) -> str:
-    """What the tool is asked to run: the program, or the value as data."""
+    """What the tool is asked to run: the program with an example's input, or the value as data."""
     assert task.reference is not None
-    return f"'{task.reference.strip()}" if task.kind is GradeKind.VALUE else task.reference
+    if task.kind is GradeKind.VALUE:
+        return f"'{task.reference.strip()}"
+    given = [case.given for case in task.public_cases if case.given and case.call is None]
+    return "\n".join([*given[:1], task.reference])
 
 
 def _final(task: Task) -> str:

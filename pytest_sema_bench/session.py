@@ -25,10 +25,11 @@ from pytest_sema_bench.models import REFERENCE, Model, load_registry
 from pytest_sema_bench.provenance import git_commit, machine, versions
 from pytest_sema_bench.record import Record
 from pytest_sema_bench.reference import check_references
-from pytest_sema_bench.report.summary import table_lines
+from pytest_sema_bench.report.summary import error_lines, table_lines
 from pytest_sema_bench.settings import Config, Settings, make_settings, read_pyproject
 from pytest_sema_bench.store import RunFolder, read_records
 from pytest_sema_bench.task import LEVELS, Task, bundled_tasks
+from pytest_sema_bench.telemetry import ErrorTable, make_error_tables
 from pytest_sema_bench.tools import check_tool_names
 from pytest_sema_bench.vm import BACKENDS, VMInfo
 
@@ -44,6 +45,10 @@ _OPTIONS = (
     ("api_key_env", "sema_api_key_env"),
     ("timeout_s", "sema_timeout"),
 )
+
+
+_POLL_S = 0.2
+"""How soon a worker that waits for an item notices that the run is stopped."""
 
 
 class BenchSession:
@@ -64,8 +69,11 @@ class BenchSession:
         self._tasks: dict[str, Task] = {}
         self._engine: Engine | None = None
         self._vm_info: VMInfo | None = None
+        self._refusal: BenchError | None = None
+        self._session: pytest.Session | None = None
         self._started = datetime.now(UTC)
         self._tables: tuple[Table, ...] = ()
+        self._error_tables: tuple[ErrorTable, ...] = ()
         self._trouble: list[str] = []
         self._worker: dict[str, Any] | None = getattr(config, "workerinput", {}).get("sema_bench")
         self._is_worker = hasattr(config, "workerinput")
@@ -77,7 +85,7 @@ class BenchSession:
         if config.pluginmanager.hasplugin("xdist"):
             from pytest_sema_bench.workers import WorkerHooks
 
-            config.pluginmanager.register(WorkerHooks(self._folder.path), "sema-bench-workers")
+            config.pluginmanager.register(WorkerHooks(config, self._folder), "sema-bench-workers")
 
     @classmethod
     def from_config(cls, config: pytest.Config) -> "BenchSession":
@@ -137,9 +145,20 @@ class BenchSession:
             yield task.category
 
     def result(self, work: WorkItem) -> Record:
-        """The record of an item, waiting for it."""
+        """The record of an item, waiting for it. Raises BenchError if the run did not begin."""
+        if self._refusal is not None:
+            raise self._refusal
         assert self._engine is not None
+        while self._is_worker and not self._engine.is_done(work, within_s=_POLL_S):
+            self._stop_if_asked()
         return self._engine.result(work)
+
+    def _stop_if_asked(self) -> None:
+        """End this worker if the controller wants that: xdist would let it finish its share."""
+        if self._folder.asks_to_stop:
+            assert self._session is not None
+            self._session.shouldstop = "the controller stops the run"
+            pytest.exit(self._session.shouldstop, returncode=pytest.ExitCode.TESTS_FAILED)
 
     # Hooks, in the order pytest calls them.
 
@@ -159,10 +178,14 @@ class BenchSession:
         )
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self) -> None:
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Where workers will run the items, find out here, once, whether the VM works."""
+        self._session = session
         if _has_workers(self._config) and not self._config.option.collectonly:
-            self._open_engine([])
+            try:
+                self._open_engine([])
+            except VMError as error:
+                raise pytest.UsageError(str(error)) from None
             assert self._engine is not None
             self._engine.close()
 
@@ -176,24 +199,40 @@ class BenchSession:
         items = [item.work for item in session.items if isinstance(item, TaskItem)]
         if not items:
             return
-        self._folder.make()
+        try:
+            self._begin(items)
+        except BenchError as error:
+            if not self._is_worker:
+                raise pytest.UsageError(str(error)) from None
+            # A worker that ends by itself is an internal error of xdist: its items say why.
+            self._refusal = error
+            return
+        assert self._engine is not None
+        self._engine.start(self._share(session.items))
+
+    def _begin(self, items: Sequence[WorkItem]) -> None:
+        """Open the VM, then the run folder. Raises BenchError if the run cannot be made."""
+        if any(model.name == REFERENCE for model in self._models):
+            check_references([work.task for work in items])
+        self._open_engine([work.task for work in items])
+        try:
+            self._folder.make()
+        except OSError as error:
+            raise SettingsError(
+                f"--sema-report-dir: cannot make the run folder: {error}"
+            ) from error
         if not self._worker or self._worker["index"] == 0:
             self._folder.write_items([_item_entry(work) for work in items])
-        if any(model.name == REFERENCE for model in self._models):
-            _as_usage_error(check_references, [work.task for work in items])
-        self._open_engine([work.task for work in items])
         if not self._is_worker:
             self._write_run("running")
-        assert self._engine is not None
-        self._engine.start(self._share(items))
 
-    def _share(self, items: list[WorkItem]) -> list[WorkItem]:
+    def _share(self, items: list[pytest.Item]) -> list[WorkItem]:
         """What this process will be asked for; nothing where that cannot be known ahead."""
-        if not self._is_worker:
-            return items
-        if self._worker is None or self._worker["share"] is None:
-            return []
-        return items[self._worker["share"] :: self._worker["n_shares"]]
+        if self._is_worker:
+            if self._worker is None or self._worker["share"] is None:
+                return []
+            items = items[self._worker["share"] :: self._worker["n_shares"]]
+        return [item.work for item in items if isinstance(item, TaskItem)]
 
     def _open_engine(self, tasks: list[Task]) -> None:
         n_cores = os.cpu_count() or 1
@@ -207,7 +246,7 @@ class BenchSession:
             ),
             keep=self._keep,
         )
-        self._vm_info = _as_usage_error(self._engine.open, tasks)
+        self._vm_info = self._engine.open(tasks)
 
     def _keep(self, work: WorkItem, record: Record, transcript: dict[str, Any]) -> Record:
         name = f"{work.model.name}-{work.config.name}-s{work.sample}"
@@ -217,9 +256,9 @@ class BenchSession:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: "pytest.CallInfo[None]"
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Show a void item in a few lines; pytest would print a traceback for set-up."""
+        """Show what is not the model's doing in a few lines, not as a traceback of set-up."""
         report = yield
-        if call.excinfo is not None and isinstance(call.excinfo.value, VoidItem):
+        if call.excinfo is not None and isinstance(call.excinfo.value, VoidItem | BenchError):
             report.longrepr = str(item.repr_failure(call.excinfo))
         return report
 
@@ -231,6 +270,7 @@ class BenchSession:
         self._folder.close()
         if self._is_worker or not self._folder.path.is_dir():
             return
+        self._folder.forget_stop()
         items = self._folder.read_items()
         expected = [_expected(item) for item in items]
         try:
@@ -239,10 +279,11 @@ class BenchSession:
             self._trouble.append(f"sema-bench: the table is incomplete: {error}")
             records = ()
         self._tables = make_tables(records, expected)
+        self._error_tables = make_error_tables(records)
         complete = len(records) >= len(expected) and not self._trouble
         self._write_run("finished" if complete else "incomplete", int(exitstatus))
         title = f"# {self._folder.path.name}\n"
-        lines = table_lines(self._tables, markdown=True)
+        lines = self._summary_lines(markdown=True)
         self._folder.write_summary("\n".join([title, *lines]))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -250,9 +291,13 @@ class BenchSession:
         if not self._tables and not self._trouble:
             return
         terminalreporter.section("sema-bench", sep="=")
-        for line in (*table_lines(self._tables), *self._trouble):
+        for line in (*self._summary_lines(), *self._trouble):
             terminalreporter.write_line(line)
         terminalreporter.write_line(f"run folder: {self.shown_run_folder}")
+
+    def _summary_lines(self, *, markdown: bool = False) -> Iterator[str]:
+        yield from table_lines(self._tables, markdown=markdown)
+        yield from error_lines(self._error_tables, markdown=markdown)
 
     def _run_path(self) -> Path:
         if self._is_worker:
@@ -314,11 +359,3 @@ def _check_keys(models: Sequence[Model]) -> None:
                 f"--sema-model={model.name} needs a key for {model.provider}: set the environment "
                 f"variable {model.key_env}. Without a key, --sema-model=reference runs offline."
             )
-
-
-def _as_usage_error(function: Any, *arguments: Any) -> Any:
-    """The function's result; what stops the run before it starts becomes a usage error."""
-    try:
-        return function(*arguments)
-    except (SettingsError, VMError) as error:
-        raise pytest.UsageError(str(error)) from None

@@ -11,6 +11,10 @@ from typing import Any
 
 from pytest_sema_bench.errors import SettingsError
 
+SHORTEST_SECRET_CHARS = 8
+"""A shorter key, such as `x` for a local server, is no secret, and removing it from texts would
+leave nothing of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -20,7 +24,7 @@ class Limits:
     """Processor seconds per source: the backstop for loops that the VM's step limit misses.
     Processor time and not wall time, so that a verdict does not depend on a busy machine."""
     wall_s: float = 60.0
-    """Wall seconds per source: ends programs that sleep instead of working."""
+    """Seconds per source spent without any work: ends programs that sleep or wait."""
     output_bytes: int = 262_144
     """Characters kept of each of value, output and error."""
     code_bytes: int = 200_000
@@ -78,6 +82,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "api_key_env": (str,),
     "timeout_s": (int, float),
 }
+_TYPE_NAMES = {str: "text", list: "a list of texts", int: "a whole number", float: "a number"}
 _TOML_NAMES = {"config": "configs", "timeout": "timeout_s"}
 """`model` is not among the keys: a plain `pytest` must never start to spend money."""
 _SECTIONS = frozenset({"models", "docs"})
@@ -93,11 +98,12 @@ def read_pyproject(root: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        table = (
-            tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("sema-bench", {})
-        )
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read as TOML: {error}") from error
+    table = tool.get("sema-bench", {}) if isinstance(tool, dict) else {}
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: tool.sema-bench is {table!r}, expected a table")
     options = {}
     for key, value in table.items():
         if isinstance(value, dict) and key in _SECTIONS:
@@ -109,13 +115,17 @@ def read_pyproject(root: Path) -> dict[str, Any]:
                 f"{path}: [tool.sema-bench] has an unknown key {key!r}; known keys are "
                 + ", ".join(k.replace("_", "-") for k in known)
             )
-        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
-            wanted = " or ".join(t.__name__ for t in _TYPES[name])
-            raise SettingsError(
-                f"{path}: [tool.sema-bench] {key} is {value!r}, expected a value of type {wanted}"
-            )
+        if not _fits(value, _TYPES[name]):
+            wanted = " or ".join(_TYPE_NAMES[t] for t in _TYPES[name])
+            raise SettingsError(f"{path}: [tool.sema-bench] {key} is {value!r}, expected {wanted}")
         options[name] = value
     return options
+
+
+def _fits(value: object, types: tuple[type, ...]) -> bool:
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        return False
+    return isinstance(value, types) and not isinstance(value, bool)
 
 
 def make_settings(given: dict[str, Any], from_file: dict[str, Any], root: Path) -> Settings:
@@ -126,8 +136,9 @@ def make_settings(given: dict[str, Any], from_file: dict[str, Any], root: Path) 
     merged: dict[str, Any] = {}
     for spec in fields(Settings):
         value = given.get(spec.name)
-        if value in (None, []) and (value := from_file.get(spec.name)) is not None:
-            if spec.name in ("tasks", "report_dir"):
+        if value in (None, []):
+            value = from_file.get(spec.name)
+            if value is not None and spec.name in ("tasks", "report_dir"):
                 value = root / value
         if value not in (None, []):
             merged[spec.name] = value

@@ -36,6 +36,9 @@ def clustered_interval(rates: Sequence[float], sizes: Sequence[int]) -> tuple[fl
     independent = mean * (1 - mean) / n
     residuals = [size * (rate - mean) for rate, size in zip(rates, sizes, strict=True)]
     between = n_tasks / (n_tasks - 1) * sum(r * r for r in residuals) / n**2
-    effective = n * independent / between if between > 0 and independent > 0 else n_tasks
-    effective = min(float(n), max(float(n_tasks), effective))
+    if independent > 0:
+        design_effect = between / independent
+        effective = n / max(1.0, min(n / n_tasks, design_effect))
+    else:
+        effective = n_tasks
     return wilson_interval(mean * effective, effective)

@@ -8,14 +8,16 @@ import json
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from pytest_sema_bench.record import Record
+from pytest_sema_bench.settings import SHORTEST_SECRET_CHARS
 
 _REDACTED = "[key removed]"
+_STOP = ".stop"
 _IGNORE = "# Run folders are results, not sources; baselines are kept.\n*\n!.gitignore\n"
 
 
@@ -24,7 +26,7 @@ class RunFolder:
 
     def __init__(self, path: Path, *, keys: Sequence[str] = (), process: str | None = None) -> None:
         self.path = path
-        self._keys = tuple(keys)
+        self._keys = tuple(key for key in keys if len(key) >= SHORTEST_SECRET_CHARS)
         self._records = path / (f"records-{process}.jsonl" if process else "records.jsonl")
         self._lock = threading.Lock()
         self._file: IO[str] | None = None
@@ -38,7 +40,7 @@ class RunFolder:
         self.path.mkdir(exist_ok=True)
 
     def keep(self, name: str, record: Record, transcript: dict[str, Any]) -> Record:
-        """Write the transcript, then the record, both synced; the record with its path."""
+        """Write the transcript, then the record and sync it; the record with its path."""
         relative = Path("transcripts") / _file_name(record.task) / f"{_file_name(name)}.json"
         record = replace(record, transcript=relative.as_posix())
         content = {"record": record.key, "task": record.task, **transcript}
@@ -71,6 +73,20 @@ class RunFolder:
         """Write summary.md."""
         self._write("summary.md", text)
 
+    def ask_to_stop(self) -> None:
+        """Tell the other processes of the run to end early."""
+        if self.path.is_dir():
+            (self.path / _STOP).touch()
+
+    def forget_stop(self) -> None:
+        """Take back `ask_to_stop`, once the others have ended."""
+        (self.path / _STOP).unlink(missing_ok=True)
+
+    @property
+    def asks_to_stop(self) -> bool:
+        """Whether another process asked to end early."""
+        return (self.path / _STOP).exists()
+
     def close(self) -> None:
         """Close the records file."""
         with self._lock:
@@ -97,14 +113,36 @@ def read_records(run: Path) -> tuple[Record, ...]:
     """
     records = []
     for path in sorted(run.glob("records*.jsonl")):
-        text = path.read_text(encoding="utf-8")
+        # Of a half-written line the last character may be half-written too.
+        text = path.read_text(encoding="utf-8", errors="replace")
         lines = text.split("\n")
         records += [Record.from_json(line) for line in lines[:-1] if line]
     return tuple(records)
 
 
+def write_records(path: Path, records: Iterable[Record]) -> None:
+    """Write a file of records at once."""
+    text = "".join(record.to_json() + "\n" for record in records)
+    path.write_text(text, encoding="utf-8", errors="replace")
+
+
 def _dump(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
+    """JSON with a line for each entry and each element of a list: git and people can follow it.
+
+    Python's own indentation would do, but takes ten times as long.
+    """
+    lines = []
+    for name, value in content.items():
+        if isinstance(value, list) and value:
+            shown = "[\n  " + ",\n  ".join(map(_json, value)) + "\n ]"
+        else:
+            shown = _json(value)
+        lines.append(f" {_json(name)}: {shown}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _file_name(text: str) -> str:

@@ -4,11 +4,13 @@ Used where text must be understood before the VM sees it: which names an answer'
 uses, where code stands in a message, whether a text is one datum. It follows the VM's
 reader (1.36.0): `;` comments only, `[…]` vectors, `{…}` maps, `#(…)` short lambdas,
 `f"…${…}…"` strings, `#"…"` raw strings, characters after a hash and a backslash.
+What the VM reads, this reads as the same forms; some text that the VM refuses (a `|`, an odd
+map) is read here all the same.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -57,16 +59,26 @@ class ReadError(Exception):
 
 
 _BLANK = re.compile(r"(?:\s+|;[^\n]*)+")
+_SHEBANG = re.compile(r"#![^\n]*")
+_SYMBOL = r"""[^\s()\[\]{}"';`,@:]"""
+_DECIMAL = r"[0-9]+(?:/[0-9]+|(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)"
 _TOKEN = re.compile(
-    r"""(?P<open>\#u8\(|\#\(|[(\[{])
-      | (?P<close>[)\]}])
+    rf"""(?P<open>\#u8\(|\#\(|[(\[{{])
+      | (?P<close>[)\]}}])
       | (?P<fstring>f")
       | (?P<string>\#?")
-      | (?P<char>\#\\(?:[A-Za-z0-9]+|.))
       | (?P<prefix>,@|['`,@])
-      | (?P<atom>[^\s()\[\]{}"';`,]+)""",
+      | (?P<atom>\#[tf]
+          | \#\\(?:[^\W\d_]{_SYMBOL}*|.)
+          | \#[xXbBoO][-+]?[0-9A-Za-z]*
+          | \#[dDeEiI][-+]?{_DECIMAL}
+          | -?{_DECIMAL}
+          | :?{_SYMBOL}+
+          | :)""",
     re.VERBOSE | re.DOTALL,
 )
+_STRING_REST = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_RAW_REST = re.compile(r'[^"]*"')
 _OPENERS = {
     "(": (Kind.LIST, ")"),
     "[": (Kind.VECTOR, "]"),
@@ -74,13 +86,15 @@ _OPENERS = {
     "#(": (Kind.LAMBDA, ")"),
     "#u8(": (Kind.BYTES, ")"),
 }
-_MAX_DEPTH = 500
+_MAX_DEPTH = 200
+"""The VM compiles no code as deep as this; Python's own stack ends a little later."""
 
 
 def read_forms(source: str) -> tuple[Form, ...]:
     """All forms of a text. Raises ReadError at the first thing that is not one."""
     forms = []
-    position = _skip_blank(source, 0)
+    shebang = _SHEBANG.match(source)
+    position = _skip_blank(source, shebang.end() if shebang else 0)
     while position < len(source):
         form = read_form(source, position)
         forms.append(form)
@@ -105,7 +119,7 @@ def read_form(source: str, position: int, depth: int = 0) -> Form:
     if token["fstring"]:
         return _read_fstring(source, token.start(), depth)
     if token["string"]:
-        end = _string_end(source, token.end(), raw=token["string"].startswith("#"))
+        end = _string_end(source, token, raw=token["string"].startswith("#"))
         return _make(source, Kind.STRING, token.start(), end)
     if prefix := token["prefix"]:
         inner = read_form(source, token.end(), depth + 1)
@@ -124,27 +138,80 @@ def single_datum(text: str) -> Form | None:
     return forms[0] if len(forms) == 1 else None
 
 
-def names_used(forms: tuple[Form, ...]) -> frozenset[str]:
+NAMED_LET = "named-let"
+"""Stands for `(let name (…) …)` among names; Sema has no such name."""
+
+_LONG_PREFIXES = {
+    "quote": "'",
+    "quasiquote": "`",
+    "unquote": ",",
+    "unquote-splicing": ",@",
+}
+
+
+def names_used(forms: Iterable[Form]) -> frozenset[str]:
     """The names that stand in code: not in strings, comments or quoted data.
 
     A template in a quasiquote counts, since it becomes code. `named-let` is added for
     `(let name (…) …)`.
     """
-    return frozenset(_names(forms))
+    code = list(_code(forms))
+    named_let = {NAMED_LET for form in code if _is_named_let(form)}
+    return frozenset(named_let | {form.text for form in code if form.kind is Kind.ATOM})
 
 
-def _names(forms: tuple[Form, ...]) -> Iterator[str]:
-    pending = list(forms)
+def heads_used(forms: Iterable[Form]) -> frozenset[str]:
+    """As `names_used`, but only the names that a call or a special form starts with."""
+    heads: set[str] = set()
+    binders: set[int] = set()
+    for form in _code(forms):
+        binders.update(map(id, _binders(form)))
+        if _is_named_let(form):
+            heads.add(NAMED_LET)
+        if form.kind in (Kind.LIST, Kind.LAMBDA) and id(form) not in binders:
+            heads.update(first.text for first in form.children[:1] if first.kind is Kind.ATOM)
+    return frozenset(heads)
+
+
+def code_atoms(forms: Iterable[Form]) -> Iterator[Form]:
+    """The atoms that stand in code, each with its position."""
+    return (form for form in _code(forms) if form.kind is Kind.ATOM)
+
+
+_LETS = frozenset({"let", "let*", "letrec", "let-values", "let*-values", "do"})
+_SIGNATURES = {"fn": 1, "lambda": 1, "define": 1, "defn": 2, "defun": 2, "defmacro": 1}
+
+
+def _binders(form: Form) -> Iterator[Form]:
+    """The lists in a form that name variables, and so look like calls without being any."""
+    if form.head in _LETS:
+        bindings = form.children[2 if _is_named_let(form) else 1 :][:1]
+        yield from (entry for binding in bindings for entry in binding.children)
+    elif form.head in _SIGNATURES:
+        position = _SIGNATURES[form.head]
+        yield from form.children[position : position + 1]
+
+
+def _code(forms: Iterable[Form]) -> Iterator[Form]:
+    pending = [(form, False, False) for form in forms]
     while pending:
-        form = pending.pop()
-        if form.kind is Kind.ATOM:
-            yield form.text
-        elif (form.kind is Kind.PREFIX and form.text == "'") or form.head == "quote":
+        form, in_template, is_data = pending.pop()
+        mark = form.text if form.kind is Kind.PREFIX else _LONG_PREFIXES.get(form.head or "")
+        if mark == "'":
+            is_data = True
+        elif mark == "`":
+            in_template = True
+        elif mark in (",", ",@"):
+            is_data = False
+        if is_data and not in_template:
             continue
-        else:
-            if form.head == "let" and len(form.children) > 2 and form.children[1].kind is Kind.ATOM:
-                yield "named-let"
-            pending.extend(form.children)
+        if not is_data:
+            yield form
+        pending.extend((child, in_template, is_data) for child in form.children)
+
+
+def _is_named_let(form: Form) -> bool:
+    return form.head == "let" and len(form.children) > 2 and form.children[1].kind is Kind.ATOM
 
 
 def _skip_blank(source: str, position: int) -> int:
@@ -171,12 +238,11 @@ def _read_collection(source: str, start: int, opener: str, depth: int) -> Form:
     raise ReadError(f"{opener!r} is never closed", start, unfinished=True)
 
 
-def _string_end(source: str, position: int, *, raw: bool) -> int:
-    while position < len(source):
-        if source[position] == '"':
-            return position + 1
-        position += 2 if source[position] == "\\" and not raw else 1
-    raise ReadError("a string is never closed", position, unfinished=True)
+def _string_end(source: str, opening: re.Match[str], *, raw: bool) -> int:
+    rest = (_RAW_REST if raw else _STRING_REST).match(source, opening.end())
+    if rest is None:
+        raise ReadError("a string is never closed", opening.start(), unfinished=True)
+    return rest.end()
 
 
 def _read_fstring(source: str, start: int, depth: int) -> Form:
@@ -185,7 +251,7 @@ def _read_fstring(source: str, start: int, depth: int) -> Form:
     while position < len(source) and source[position] != '"':
         if source.startswith("${", position):
             end = _brace_end(source, position + 2)
-            children.extend(_read_interpolation(source[position + 2 : end], depth))
+            children.extend(_read_interpolation(source, position + 2, end, depth))
             position = end + 1
         else:
             position += 2 if source[position] == "\\" else 1
@@ -204,8 +270,13 @@ def _brace_end(source: str, position: int) -> int:
     raise ReadError("'${' is never closed", position, unfinished=True)
 
 
-def _read_interpolation(text: str, depth: int) -> tuple[Form, ...]:
+def _read_interpolation(source: str, start: int, end: int, depth: int) -> Iterator[Form]:
     try:
-        return (read_form(text, 0, depth + 1),)
+        yield _moved(read_form(source[start:end], 0, depth + 1), start)
     except ReadError:
-        return ()
+        return
+
+
+def _moved(form: Form, offset: int) -> Form:
+    children = tuple(_moved(child, offset) for child in form.children)
+    return replace(form, children=children, start=form.start + offset, end=form.end + offset)

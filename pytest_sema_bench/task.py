@@ -1,6 +1,6 @@
 """A task as its YAML file tells it: what is asked, how it is graded, what proves it.
 
-The format is DESIGN section 3, as a JSON schema in `task.schema.json` beside this module.
+The format is DESIGN section 3, as a JSON schema in `task.schema.json` beside the bundled tasks.
 A file that breaks it raises `TaskError` with path and line.
 """
 
@@ -20,6 +20,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from pytest_sema_bench.errors import TaskError
+from pytest_sema_bench.syntax import single_datum
 
 LEVELS = (1, 2, 3, 4, 5)
 
@@ -117,6 +118,11 @@ def bundled_tasks() -> Path:
     return inside if inside.is_dir() else inside.parent.parent / "tasks"
 
 
+def schema_text() -> str:
+    """The JSON schema of a task file, for the check and for editors."""
+    return (bundled_tasks() / "task.schema.json").read_text("utf-8")
+
+
 def find_task_files(path: Path) -> tuple[Path, ...]:
     """The task files at or below `path`, in order."""
     if path.is_file():
@@ -142,26 +148,73 @@ def check_unique(tasks: Iterable[Task]) -> None:
 
 def load_task(path: Path) -> Task:
     """The task in one file. Raises TaskError with the line of what is wrong."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise TaskError(path, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TaskError(path, 1, f"cannot be read: {error}") from error
+    root, data = _read_yaml(path)
     if faults := list(_validator().iter_errors(data)):
-        line, message = min((_line(root, fault), _explain(fault)) for fault in faults)
+        # A key that is missing is most often one that is misspelt, so that comes last.
+        _, line, message = min(
+            (fault.validator in ("required", "anyOf"), _line(root, fault), _explain(fault))
+            for fault in faults
+        )
         raise TaskError(path, line, message)
     _check_meaning(path, root, data)
     return _make(path, _node_line(root, ["prompt"]), _text_line(root, "reference"), data)
 
 
+def _read_yaml(path: Path) -> tuple[yaml.Node | None, Any]:
+    """The document as nodes, which know their lines, and as data; read once."""
+    loader = None
+    try:
+        text = path.read_text(encoding="utf-8")
+        loader = _loader_class(text)(text)
+        root = loader.get_single_node()
+        _check_keys_once(path, root)
+        return root, loader.construct_document(root) if root else None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise TaskError(path, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise TaskError(path, 1, f"cannot be read: {error}") from error
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _loader_class(text: str) -> Any:
+    """The safe loader of libyaml where PyYAML was built with it: ten times as fast.
+
+    Text that may be nested by the thousand is left to PyYAML's own: libyaml's would end the
+    process by a stack overflow where the other raises RecursionError.
+    """
+    may_be_deep = text.count("[") + text.count("{") > 2000 or max(map(len, text.split("\n"))) > 2000
+    return yaml.SafeLoader if may_be_deep else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _check_keys_once(path: Path, root: yaml.Node | None) -> None:
+    """Raises TaskError for a key that stands twice in one mapping; YAML takes the last of them."""
+    pending = [root] if root else []
+    done: set[int] = set()
+    while pending:
+        node = pending.pop()
+        if id(node) in done:
+            continue  # an alias may lead back to what it stands in
+        done.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                line = key.start_mark.line + 1
+                if not isinstance(key, yaml.ScalarNode):
+                    raise TaskError(path, line, "a key must be a plain word")
+                if key.value in seen:
+                    raise TaskError(path, line, f"the key {key.value!r} stands here a second time")
+                seen.add(key.value)
+                pending.append(value)
+        elif isinstance(node, yaml.SequenceNode):
+            pending.extend(node.value)
+
+
 @cache
 def _validator() -> Draft202012Validator:
-    schema = json.loads((files("pytest_sema_bench") / "task.schema.json").read_text("utf-8"))
-    return Draft202012Validator(schema)
+    return Draft202012Validator(json.loads(schema_text()))
 
 
 def _explain(error: ValidationError) -> str:
@@ -169,17 +222,39 @@ def _explain(error: ValidationError) -> str:
     if unknown := _unknown_key(error):
         name, known = unknown
         return f"{where}: unknown key {name!r}; known keys are {', '.join(known)}"
+    if not error.absolute_path and error.validator == "type":
+        found = "nothing" if error.instance is None else repr(error.instance)
+        return f"found {found}, expected a table with `id`, `prompt` and `grade`"
+    if error.validator == "required":
+        return f"{where}: {error.message.removesuffix(' is a required property')} is missing"
     if error.validator == "anyOf" and "cases" in error.absolute_path:
         return f"{where}: a case needs `equals`, `prints` or both"
+    if error.validator == "oneOf" and error.instance is None:
+        return f'{where} is empty; a `#` starts a comment in YAML, so write "#t" with quotes'
+    if error.validator == "oneOf" and not isinstance(error.instance, list):
+        return f"{where} is not text; put the Sema source of the value in quotes"
+    if error.validator == "type" and isinstance(error.validator_value, str):
+        return f"{where} is {error.instance!r}, expected {_TYPE_NAMES[error.validator_value]}"
     return f"{where}: {error.message}"
+
+
+_TYPE_NAMES = {
+    "array": "a list",
+    "object": "a table",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+}
 
 
 def _unknown_key(error: ValidationError) -> tuple[str, list[str]] | None:
     """The first key that the schema does not know, and those that it does."""
-    if error.validator != "additionalProperties" or not isinstance(error.schema, Mapping):
+    table, schema = error.instance, error.schema
+    if error.validator != "additionalProperties" or not isinstance(table, Mapping):
         return None
-    known = sorted(error.schema["properties"])
-    return str(next(key for key in error.instance if key not in known)), known
+    known = sorted(schema["properties"]) if isinstance(schema, Mapping) else []
+    return str(next(key for key in table if key not in known)), known
 
 
 def _line(root: yaml.Node | None, error: ValidationError) -> int:
@@ -238,6 +313,13 @@ def _check_meaning(path: Path, root: yaml.Node | None, data: dict[str, Any]) -> 
                 complain(["grade", "cases", index], "a case of a program task needs a `call`")
     elif ("cases" in grade) == ("equals" in grade):
         complain(["grade"], "an expression task needs either `equals` or `cases`")
+    places: list[tuple[list[Any], Mapping[str, Any]]] = [(["grade"], grade)]
+    places += [(["grade", "cases", n], case) for n, case in enumerate(grade.get("cases", ()))]
+    for where, place in places:
+        for name in ("equals", "call"):
+            for text in _forms(place.get(name)):
+                if single_datum(text) is None:
+                    complain([*where, name], f"{name}: {text!r} is not one whole Sema form")
     if kind != "value" and "strict" in grade:
         complain(["grade", "strict"], "`strict` is for value tasks only")
 

@@ -72,7 +72,7 @@ class Toolbox:
         tool = self._tools.get(name) if isinstance(name, str) else None
         if tool is None:
             known = ", ".join(self._tools) or "none"
-            return ToolResult(text=f"Error: there is no tool {name!r}. Tools: {known}.")
+            return ToolResult(text=f"Error: there is no tool {repr(name)[:80]}. Tools: {known}.")
         try:
             values, n_repairs = _read_arguments(arguments, tool)
         except ValueError as error:
@@ -111,7 +111,7 @@ def _read_arguments(arguments: object, tool: Tool) -> tuple[dict[str, str], int]
     elif isinstance(arguments, str):
         try:
             arguments = json.loads(arguments)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"the arguments are not JSON ({error}): send an object") from None
     wanted = ", ".join(f'"{name}": string' for name in tool.parameters)
     if not isinstance(arguments, dict):

@@ -1,17 +1,24 @@
-"""Sema values as they come out of the interpreter, and when two of them are equal.
+"""Sema values outside the interpreter, and when two of them are equal.
 
-A value is a tree of (type, content): `("int", "5")`, `("list", (…))`, `("map", ((k, v), …))`.
-The probe (grade/probe.sema) writes such a tree as JSON inside the interpreter; comparison
-happens here, outside, where an answer that redefines `=` gains nothing.
+A value is a tree: scalars with their type and text, collections with their elements. The
+probe (grade/probe.py) brings it out; comparison happens here, where an answer that redefines
+`=` gains nothing.
 """
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 _SEQUENCES = {"list": ("(", ")"), "vector": ("[", "]")}
+_NAME = r"[^\s()\[\]{}\"';`,@:#]+"
+_NAMES = {
+    "symbol": re.compile(rf"(?!-?\d|(?:nil|true|false)$){_NAME}"),
+    "keyword": re.compile(rf":{_NAME}"),
+}
+"""How names print; any other name is shown as what it is, lest it look like another value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +38,32 @@ class Value:
             return "{" + " ".join(map(str, self.items)) + "}"
         if self.type == "string":
             return json.dumps(self.text, ensure_ascii=False)
+        if self.type in _NAMES and not _NAMES[self.type].fullmatch(self.text):
+            return f"#<{self.type} {json.dumps(self.text, ensure_ascii=False)}>"
         return self.text
 
 
-def decode(printed: str) -> Value | None:
-    """The value that the probe wrote, from the VM's printed string; None if it is not one."""
-    try:
-        return _from_json(json.loads(_unquote(printed)))
-    except (ValueError, TypeError, IndexError, RecursionError):
-        return None
+_MAX_DEPTH = 200
+"""A value nested deeper than this is as good as none: comparing it would exhaust the stack."""
 
 
-def _unquote(printed: str) -> str:
+def unquote(printed: str) -> str:
     """The text of a printed Sema string; JSON text needs no escape but of quote and backslash."""
     if len(printed) < 2 or printed[0] != '"' or printed[-1] != '"':
         raise ValueError("not a string")
     return printed[1:-1].replace("\\\\", "\0").replace('\\"', '"').replace("\0", "\\")
 
 
-def _from_json(tree: Any) -> Value:
+def from_tree(tree: Any, depth: int = 0) -> Value:
+    """The value of a tree of (type, content). Raises ValueError or TypeError if it is none."""
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply")
     kind, content = tree
     if kind in _SEQUENCES:
-        return Value(kind, items=tuple(_from_json(item) for item in content))
+        return Value(kind, items=tuple(from_tree(item, depth + 1) for item in content))
     if kind == "map":
         pairs = sorted(
-            ((_from_json(key), _from_json(value)) for key, value in content),
-            key=lambda pair: (pair[0].type, str(pair[0])),
+            (tuple(from_tree(part, depth + 1) for part in pair) for pair in content), key=repr
         )
         return Value(kind, items=tuple(part for pair in pairs for part in pair))
     return Value(str(kind), text=str(content))
@@ -82,15 +89,19 @@ def equal(got: Value, expected: Value, *, numeric: bool = False, tolerance: floa
 
 
 def _number(value: Value) -> Fraction | float | None:
-    if value.type == "float":
-        return float(value.text)
-    if value.type in ("int", "rational"):
-        return Fraction(value.text)
+    """The number, None if it is none or has more digits than Python reads (4,300)."""
+    try:
+        if value.type == "float":
+            return float(value.text)
+        if value.type in ("int", "rational"):
+            return Fraction(value.text)
+    except ValueError:
+        pass
     return None
 
 
 def _close(got: Fraction | float, expected: Fraction | float, tolerance: float) -> bool:
-    if got == expected:
+    if got == expected or (got != got and expected != expected):
         return True
     try:
         got, expected = float(got), float(expected)

@@ -25,6 +25,7 @@ from pytest_sema_bench.task import (
     check_unique,
     find_task_files,
     load_task,
+    schema_text,
 )
 from pytest_sema_bench.vm import BACKENDS, create_vm
 
@@ -51,11 +52,12 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         dest="max_mutants",
         action="store_const",
         const=0,
+        default=MAX_MUTANTS,
         help="quick check: do not mutate the reference answers",
     )
     check.add_argument(
         "--max-mutants",
-        type=int,
+        type=_count,
         metavar="N",
         default=MAX_MUTANTS,
         help=f"mutants tried per task (default: {MAX_MUTANTS})",
@@ -68,6 +70,20 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     check.add_argument("--sema-vm", choices=BACKENDS, default=BACKENDS[0])
     check.set_defaults(run=_check)
+    schema = group.add_parser("schema", help="print the JSON schema of task files, for editors")
+    schema.set_defaults(run=_schema)
+
+
+def _schema(_: argparse.Namespace) -> int:
+    print(schema_text(), end="")
+    return 0
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return number
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -125,16 +141,22 @@ def _lines(checks: Sequence[TaskCheck], unreadable: Sequence[str]) -> Iterator[s
     yield from unreadable
     for check in checks:
         for problem in check.problems:
-            yield f"{check.task.path}:{check.task.line}: {problem}"
+            yield f"{_shown_path(check)}:{check.task.line}: {problem}"
         for survivor in check.survivors:
             line = check.task.reference_line + survivor.mutant.line - 1
-            yield f"{check.task.path}:{line}: survives: {survivor.mutant.id}"
+            yield f"{_shown_path(check)}:{line}: survives: {survivor.mutant.id}"
     yield from _table(checks)
     yield from suite_problems(checks)
     if n_bad := sum(bool(check.problems) for check in checks) + len(unreadable):
         yield f"{n_bad} tasks have problems" if n_bad > 1 else "1 task has problems"
     elif checks:
         yield "every reference answer passes"
+
+
+def _shown_path(check: TaskCheck) -> Path:
+    here = Path.cwd()
+    path = check.task.path
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 _HEADINGS = ("level", "tasks", "cases", "wrong answers caught", "mutants caught", "equivalent")

@@ -41,7 +41,7 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _eval(arguments: argparse.Namespace) -> int:
-    sources = [sys.stdin.read() if code == "-" else code for code in arguments.code]
+    sources = [_read_stdin() if code == "-" else code for code in arguments.code]
 
     async def ask() -> tuple[Evaluation, ...]:
         vm = create_vm(arguments.sema_vm, n_hosts=1)
@@ -59,3 +59,7 @@ def _eval(arguments: argparse.Namespace) -> int:
         elif evaluation.value is not None:
             print(evaluation.value)
     return 1 if any(evaluation.error for evaluation in evaluations) else 0
+
+
+def _read_stdin() -> str:
+    return sys.stdin.buffer.read().decode("utf-8", "replace")

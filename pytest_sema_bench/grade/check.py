@@ -86,21 +86,23 @@ async def check_task(
     problems: list[str] = _demands(task) if strict else []
     n_caught, mutants = 0, list[MutantCheck]()
     wrong = wrong_answers(task)
-    grader = Grader(vm, _QUICK)
+    patient, quick = Grader(vm), Grader(vm, _QUICK)
     try:
-        if not (task.reference and await _passes(task, fenced(task, task.reference), grader)):
-            grader = Grader(vm)
-        if task.reference is not None:
-            verdict = await grader.grade(task, fenced(task, task.reference))
-            if verdict.outcome is not Outcome.PASS:
-                problems.append(f"the reference answer fails: {_why(verdict)}")
+        proven = await _is_quick(task, quick)
+        if not proven:
+            quick = patient
+            if task.reference is not None:
+                verdict = await patient.grade(task, fenced(task, task.reference))
+                proven = verdict.outcome is Outcome.PASS
+                if not proven:
+                    problems.append(f"the reference answer fails: {_why(verdict)}")
         for name, message in wrong:
-            if await _passes(task, message, grader):
+            if await _passes(task, message, quick):
                 problems.append(f"{name} passes")
             else:
                 n_caught += 1
-        if task.kind is not GradeKind.VALUE and task.reference and max_mutants and not problems:
-            mutants, complaints = await _check_mutants(task, grader, max_mutants)
+        if proven and max_mutants and task.kind is not GradeKind.VALUE:
+            mutants, complaints = await _check_mutants(task, quick, patient, max_mutants)
             problems += complaints
     except (TaskError, ValueError) as error:
         problems.append(str(error))
@@ -113,19 +115,31 @@ async def check_task(
     )
 
 
+async def _is_quick(task: Task, quick: Grader) -> bool:
+    """Whether there is a reference and it passes within the shorter limits."""
+    if task.reference is None:
+        return False
+    try:
+        return await _passes(task, fenced(task, task.reference), quick)
+    except TaskError:
+        return False
+
+
 async def _check_mutants(
-    task: Task, grader: Grader, limit: int
+    task: Task, quick: Grader, patient: Grader, limit: int
 ) -> tuple[list[MutantCheck], list[str]]:
     """What became of the mutants, and what is wrong with that."""
     possible = mutate(task.reference or "")
-    chosen = choose(possible, limit)
-    messages = [fenced(task, mutant.source) for mutant in chosen]
-    passed = await asyncio.gather(*(_passes(task, message, grader) for message in messages))
-    checks = []
-    for mutant, passes in zip(chosen, passed, strict=True):
+
+    async def judge(mutant: Mutant) -> MutantCheck:
         why = next((entry.why for entry in task.equivalent if _names(entry, mutant)), None)
-        fate = (Fate.EQUIVALENT if why else Fate.SURVIVED) if passes else Fate.CAUGHT
-        checks.append(MutantCheck(mutant=mutant, fate=fate, why=why if passes else None))
+        # What is said to be right gets the time that a right answer gets.
+        grader = patient if why else quick
+        if not await _passes(task, fenced(task, mutant.source), grader):
+            return MutantCheck(mutant=mutant, fate=Fate.CAUGHT)
+        return MutantCheck(mutant=mutant, fate=Fate.EQUIVALENT if why else Fate.SURVIVED, why=why)
+
+    checks = list(await asyncio.gather(*map(judge, choose(possible, limit))))
     problems = [problem for e in task.equivalent if (problem := _stale(e, possible, checks))]
     n_caught = sum(check.fate is Fate.CAUGHT for check in checks)
     n = sum(check.fate is not Fate.EQUIVALENT for check in checks)

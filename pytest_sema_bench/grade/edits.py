@@ -7,32 +7,10 @@ parameter list is never taken for a call. `mutate` applies the edits and gives t
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from itertools import pairwise
 
+from pytest_sema_bench.grade.operators import SWAPS, Operator
 from pytest_sema_bench.syntax import Form, Kind
-
-
-class Operator(Enum):
-    """A kind of small change."""
-
-    COMPARISON = "comparison"
-    ARITHMETIC = "arithmetic"
-    FUNCTION = "function"
-    LOGIC = "logic"
-    NEGATE = "negate"
-    BRANCH = "branch"
-    CLAUSE = "clause"
-    STATEMENT = "statement"
-    ARGUMENT = "argument"
-    EXCHANGE = "exchange"
-    BODY = "body"
-    NUMBER = "number"
-    STRING = "string"
-    BOOLEAN = "boolean"
-    KEYWORD = "keyword"
-    EMPTY = "empty"
-    ELEMENT = "element"
-    DATA = "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,49 +25,15 @@ class Edit:
     """The form that holds the edit and names it: usually the innermost list."""
 
 
-_SWAPS: dict[str, tuple[Operator, tuple[str, ...]]] = {
-    **{
-        name: (Operator.COMPARISON, others)
-        for name, others in {
-            "<": ("<=", ">="),
-            "<=": ("<", ">"),
-            ">": (">=", "<="),
-            ">=": (">", "<"),
-        }.items()
-    },
-    **{
-        name: (Operator.ARITHMETIC, (other,))
-        for name, other in {
-            "+": "-",
-            "-": "+",
-            "*": "+",
-            "/": "*",
-            "modulo": "quotient",
-            "mod": "quotient",
-            "remainder": "quotient",
-            "quotient": "modulo",
-            "expt": "*",
-        }.items()
-    },
-    "and": (Operator.LOGIC, ("or",)),
-    "or": (Operator.LOGIC, ("and",)),
-}
-_PAIRS = (
-    "foldl foldr, first last, car cdr, cadr caddr, take drop, take-while drop-while, min max,"
-    "list/min list/max, filter list/reject, map filter, even? odd?, positive? negative?, keys vals,"
-    "floor ceiling, string/upper string/lower, char/upcase char/downcase, every any, every? any?,"
-    "string/starts-with? string/ends-with?, string/trim-left string/trim-right, assoc dissoc,"
-    "string/take string/drop, caar cdar, cddr cdr, integer? number?, nil? null?"
-)
-for _pair in _PAIRS.split(","):
-    _one, _other = _pair.split()
-    _SWAPS.setdefault(_one, (Operator.FUNCTION, (_other,)))
-    _SWAPS.setdefault(_other, (Operator.FUNCTION, (_one,)))
-
 _COMMUTATIVE = frozenset({"+", "*", "=", "equal?", "eq?", "not=", "min", "max", "and", "or"})
 """Exchanging their arguments changes nothing (of `and` and `or`: nothing but the order)."""
-_VARIADIC = frozenset({"list", "vector", "append", "str", "string/append", "println"})
-"""Calls of these lose an argument, as a literal loses an element."""
+_VARIADIC = {
+    **dict.fromkeys(("list", "vector", "append", "str", "string/append", "println"), 2),
+    **dict.fromkeys(("+", "-", "*", "/", "and", "or", "max", "min", "=", "get"), 3),
+}
+"""Calls of these, with at least so many arguments, lose one, as a literal loses an element."""
+_MAX_SIGNS = 16
+"""A pattern of up to so many characters loses each of them in turn, other strings only the ends."""
 _PREDICATES = frozenset({"=", "<", ">", "<=", ">=", "and", "or"})
 
 
@@ -142,8 +86,8 @@ def _replace(operator: Operator, form: Form, text: str, shown: Form | None = Non
 
 def _atom(form: Form, around: Form) -> Iterator[Edit]:
     text = form.text
-    if text in _SWAPS:
-        operator, others = _SWAPS[text]
+    if text in SWAPS:
+        operator, others = SWAPS[text]
         for other in others:
             yield _replace(operator, form, other, around)
     elif text in ("#t", "#f", "true", "false"):
@@ -165,7 +109,9 @@ def _atom(form: Form, around: Form) -> Iterator[Edit]:
 def _string(form: Form, around: Form) -> Iterator[Edit]:
     opening = form.text.index('"') + 1
     parts = re.findall(r"\$\{[^}]*\}|\\.|.", form.text[opening:-1], re.DOTALL)
-    others = ([], parts[1:], parts[:-1]) if parts else (["~"],)
+    others = [[], parts[1:], parts[:-1]] if parts else [["~"]]
+    if len(parts) <= _MAX_SIGNS and any(len(part) > 1 or part in "[]+*?.|" for part in parts):
+        others += [parts[:i] + parts[i + 1 :] for i in range(len(parts))]
     for text in dict.fromkeys("".join(other) for other in others):
         yield _replace(Operator.STRING, form, f'{form.text[:opening]}{text}"', around)
 
@@ -184,7 +130,7 @@ def _datum(form: Form, quoted: Form) -> Iterator[Edit]:
 
 def _pattern(form: Form, around: Form, operator: Operator | None = None) -> Iterator[Edit]:
     """Edits of the constants in a pattern or in data; names are left alone."""
-    if form.kind is Kind.STRING or (form.kind is Kind.ATOM and form.text not in _SWAPS):
+    if form.kind is Kind.STRING or (form.kind is Kind.ATOM and form.text not in SWAPS):
         for edit in _expression(form, around):
             yield Edit(operator or edit.operator, edit.start, edit.end, edit.text, edit.shown)
     else:
@@ -212,7 +158,7 @@ def _call(form: Form, *, tested: bool = False) -> Iterator[Edit]:
             yield _replace(Operator.ARGUMENT, form, text_of(argument))
     if head not in _COMMUTATIVE:
         yield from _exchanges(form)
-    if head in _VARIADIC and len(arguments) > 1:
+    if len(arguments) >= _VARIADIC.get(head, len(arguments) + 1):
         yield from _without_elements(form, arguments)
     yield from _expression(form.children[0], form)
     for argument in arguments:
@@ -222,7 +168,7 @@ def _call(form: Form, *, tested: bool = False) -> Iterator[Edit]:
 def _exchanges(form: Form) -> Iterator[Edit]:
     """Neighbouring arguments of a call change places."""
     arguments = form.children[1:]
-    for one, other in zip(arguments, arguments[1:], strict=False):
+    for one, other in pairwise(arguments):
         if text_of(one) != text_of(other):
             text = f"{text_of(other)} {text_of(one)}"
             yield Edit(Operator.EXCHANGE, one.start, other.end, text, form)
@@ -354,7 +300,8 @@ def _match(form: Form) -> Iterator[Edit]:
     for clause in form.children[2:]:
         yield Edit(Operator.CLAUSE, clause.start, clause.end, "", clause)
         pattern, body = clause.children[:1], clause.children[1:]
-        yield from _pattern(*pattern, clause) if pattern else ()
+        for part in pattern:
+            yield from _pattern(part, clause)
         if len(body) > 2 and body[0].text == "when":
             yield Edit(Operator.CLAUSE, body[0].start, body[1].end, "", clause)
             yield from _test(body[1], clause)
@@ -414,6 +361,10 @@ def _opaque(form: Form) -> Iterator[Edit]:
     yield from ()
 
 
+_NOT_CHANGED = (
+    *("define-record-type", "define-values", "let-values", "let*-values", "parameterize"),
+    *("import", "load", "module", "export", "deftool", "defagent", "macroexpand"),
+)
 _SHAPES: dict[str, Callable[[Form], Iterator[Edit]]] = {
     **dict.fromkeys(("define", "def"), _define),
     **dict.fromkeys(("defun", "defn", "defmacro"), _defun),
@@ -424,11 +375,7 @@ _SHAPES: dict[str, Callable[[Form], Iterator[Edit]]] = {
     **dict.fromkeys(("->", "->>", "some->"), _thread),
     **dict.fromkeys(("begin", "progn", "async"), _sequence),
     **dict.fromkeys(("set!", "defmulti", "defmethod"), _values_from_second),
-    **dict.fromkeys(
-        ("define-record-type", "define-values", "let-values", "let*-values", "parameterize")
-        + ("import", "load", "module", "export", "deftool", "defagent", "macroexpand"),
-        _opaque,
-    ),
+    **dict.fromkeys(_NOT_CHANGED, _opaque),
     "if": _if,
     "cond": _cond,
     "case": _case,

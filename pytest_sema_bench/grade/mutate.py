@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_sema_bench.grade.edits import Edit, Operator, edits, text_of
+from pytest_sema_bench.grade.edits import Edit, edits, text_of
+from pytest_sema_bench.grade.operators import Operator
 from pytest_sema_bench.syntax import Form, Kind, ReadError, read_form, read_forms
 
 _MAX_SHOWN = 56
 _MAX_PART = 24
+_MAX_LINE = 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +98,11 @@ def _shown_after(edit: Edit, changed: str, n_longer: int) -> str:
 def _sketch(form: Form) -> str:
     """The form on one line; where it is long, its longer parts are shown by their heads."""
     line = _one_line(form)
-    if len(line) <= _MAX_SHOWN or not form.children:
-        return line if len(line) <= _MAX_SHOWN else line[: _MAX_SHOWN - 1] + "…"
-    if form.kind is Kind.PREFIX:
-        return form.text + _sketch(form.children[0])
-    return _joined(form, [_shortened(child) for child in form.children])
+    if len(line) > _MAX_SHOWN and form.children:
+        if form.kind is Kind.PREFIX:
+            return form.text + _sketch(form.children[0])
+        line = _joined(form, [_shortened(child) for child in form.children])
+    return line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE - 1]}…"
 
 
 def _shortened(form: Form) -> str:

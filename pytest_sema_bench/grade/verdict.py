@@ -10,7 +10,7 @@ from pytest_sema_bench.vm import ErrorClass, Evaluation
 class Outcome(Enum):
     """The three ways an item can end; `void` is never counted as wrong."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - an outcome, no password
     FAIL = "fail"
     VOID = "void"
 
@@ -41,6 +41,10 @@ class VMFailure:
         if evaluation.error_class is None:
             return None
         return cls(error_class=evaluation.error_class, name=evaluation.error_name)
+
+    def as_json(self, where: str) -> dict[str, Any]:
+        """The failure as records carry it; `where` is `tool` or `grade`."""
+        return {"where": where, "class": self.error_class.value, "name": self.name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +89,7 @@ class Verdict:
     def failing_case(self) -> CaseResult | None:
         """The first case that did not pass."""
         return next((case for case in self.cases if not case.passed), None)
+
+    def vm_errors(self) -> list[dict[str, Any]]:
+        """The VM errors that cases met, as records carry them."""
+        return [case.failure.as_json("grade") for case in self.cases if case.failure]

@@ -36,7 +36,7 @@ def failure_lines(record: Record, prompt: str, run: Path) -> Iterator[str]:
         label = ""
     calls = ", ".join(f"{name} ×{n}" for name, n in record.tool_calls.items()) or "none"
     yield _line("tools", f"{calls}; {record.rounds} rounds, ended by: {record.stop}")
-    yield _line("transcript", str(run / (record.transcript or "")))
+    yield _transcript_line(record, run)
 
 
 def void_lines(record: Record, run: Path) -> Iterator[str]:
@@ -44,7 +44,7 @@ def void_lines(record: Record, run: Path) -> Iterator[str]:
     yield f"void: {record.reason}; this is not counted as a wrong answer"
     for line in (record.detail or "").splitlines()[:8]:
         yield printable(line)
-    yield _line("transcript", str(run / (record.transcript or "")))
+    yield _transcript_line(record, run)
 
 
 def printable(text: str, width: int = _WIDTH) -> str:
@@ -59,6 +59,11 @@ def printable(text: str, width: int = _WIDTH) -> str:
 def _line(label: str, text: str, *, keep_indent: bool = False) -> str:
     text = text.rstrip() if keep_indent else " ".join(text.split())
     return f"{label:<11}{printable(text)}"
+
+
+def _transcript_line(record: Record, run: Path) -> str:
+    """The path as it is, however long: it is there to be opened."""
+    return f"{'transcript':<11}{printable(str(run / (record.transcript or '')), width=4096)}"
 
 
 def _escape(char: str) -> str:

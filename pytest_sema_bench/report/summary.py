@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from tabulate import tabulate
 
 from pytest_sema_bench.aggregate import Row, Table
+from pytest_sema_bench.report.failure import printable
+from pytest_sema_bench.telemetry import ErrorTable
 
 _HEADERS = (
     "level",
@@ -40,6 +42,39 @@ def table_lines(tables: Sequence[Table], *, markdown: bool = False) -> Iterator[
         yield ""
         yield from _comparison(tables, style)
         yield ""
+
+
+def error_lines(tables: Sequence[ErrorTable], *, markdown: bool = False) -> Iterator[str]:
+    """The lines of the VM errors of each model; none for a model that met none."""
+    style = "github" if markdown else "simple"
+    for table in tables:
+        if not table.rows:
+            continue
+        title = f"VM errors of {table.model}-{table.config}, in tool calls and in grading"
+        yield f"### {title}" if markdown else title
+        yield ""
+        levels = sorted({level for row in table.rows for level in row.by_level})
+        rows = [
+            [
+                row.error_class,
+                *(str(row.by_level.get(level, 0)) for level in levels),
+                str(row.n_total),
+                ", ".join(f"{_cell(name)} ×{n}" for name, n in row.names) or _NO_VALUE,
+            ]
+            for row in table.rows
+        ]
+        yield from _tabulate(rows, ["error", *levels, "all", "most often about"], style)
+        if table.n_saw_error:
+            yield (
+                f"recovered: {table.n_recovered} of {table.n_saw_error} items in which a tool call "
+                "showed an error ended right"
+            )
+        yield ""
+
+
+def _cell(text: str) -> str:
+    """Model text that may stand in a table cell, plain or Markdown."""
+    return printable(text, width=30).replace("|", "¦").replace("`", "'").replace("<", "‹")
 
 
 def _tabulate(rows: Sequence[Sequence[str]], headers: Sequence[str], style: str) -> list[str]:

@@ -68,7 +68,8 @@ class SemaVM(Protocol):
         """One Evaluation per source, run in order in one fresh interpreter.
 
         An error in one source does not stop the next, except where the interpreter is
-        lost with it (memory, time, a trap): then the rest carry the same error class.
+        lost with it (memory, time, a trap) or has spent its steps, which all sources
+        share: then the rest carry the same error class.
         Raises VMError where the host, not the program, is at fault.
         """
         ...

@@ -36,7 +36,8 @@ function clip(text, maxChars) {
   if (text === null || text === undefined) return null;
   if (text.length <= maxChars) return text;
   const half = maxChars >> 1;
-  return `${text.slice(0, half)}\n… ${text.length - 2 * half} characters left out …\n${text.slice(-half)}`;
+  const [head, tail] = [text.slice(0, half), text.slice(-half)].map((part) => part.toWellFormed());
+  return `${head}\n… ${text.length - 2 * half} characters left out …\n${tail}`;
 }
 
 function clipLines(lines, maxChars) {
@@ -58,7 +59,11 @@ const probe = SemaInterpreter.createWithOptions({ deny: ["network", "fs-write"] 
 send({ ready: { version: probe.version(), node: process.version } });
 probe.free();
 
-for await (const line of createInterface({ input: process.stdin })) {
+const requests = createInterface({ input: process.stdin });
+// Without a parent there is nobody to answer, even if a program still sleeps.
+requests.on("close", () => process.exit(0));
+
+for await (const line of requests) {
   const request = JSON.parse(line);
   current = request.id;
   panicText = "";

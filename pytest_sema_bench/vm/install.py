@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import platformdirs
 from filelock import FileLock
 
 from pytest_sema_bench.errors import VMError
-from pytest_sema_bench.vm.node import Node
+from pytest_sema_bench.vm.node import WAYS_OUT, Node
 
 CACHE_VARIABLE = "SEMA_BENCH_CACHE"
 _PACKAGE = Path("node_modules/@sema-lang/sema-wasm")
@@ -48,17 +48,19 @@ def pinned_version() -> str:
 def install(node: Node, say: Callable[[str], None] = say_on_stderr) -> tuple[Path, str]:
     """The folder of the npm package and the hash of what it executes, installed if need be.
 
-    Safe when several processes call it at once. With a filled cache nothing is fetched.
-    Raises VMError with npm's own words if the install fails.
+    Safe when several processes call it at once. With a filled cache nothing is fetched and
+    npm is not needed. Raises VMError, with npm's own words if it is npm that fails.
     """
     lock_hash = hashlib.sha256(_shipped("package-lock.json")).hexdigest()
     folder = cache_folder() / f"wasm-{pinned_version()}-{lock_hash[:12]}"
     if build := _intact(folder):
         return folder / _PACKAGE, build
+    if node.npm is None:
+        raise VMError(f"{node.executable} has no npm beside it or on PATH.\n{WAYS_OUT}")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
-            build = _intact(folder) or _install_into(folder, node, say)
+            build = _intact(folder) or _install_into(folder, node.npm, node.executable, say)
     except OSError as error:
         raise VMError(
             f"cannot write the cache folder {folder.parent}: {error}. "
@@ -83,28 +85,31 @@ def _intact(folder: Path) -> str | None:
     try:
         installed = (folder / "build.sha256").read_text().strip()
         return installed if _build_hash(folder) == installed else None
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None
 
 
-def _install_into(folder: Path, node: Node, say: Callable[[str], None]) -> str:
+def _install_into(folder: Path, npm: Sequence[str], node: Path, say: Callable[[str], None]) -> str:
     for leftover in folder.parent.glob(f"{folder.name}.tmp-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     say(f"sema-bench: installing the Sema VM {pinned_version()} into {folder} (once) …")
     temporary = Path(tempfile.mkdtemp(prefix=f"{folder.name}.tmp-", dir=folder.parent))
-    for name in ("package.json", "package-lock.json"):
-        (temporary / name).write_bytes(_shipped(name))
-    _npm_ci(temporary, node)
-    build = _build_hash(temporary)
-    (temporary / "build.sha256").write_text(build + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+    try:
+        for name in ("package.json", "package-lock.json"):
+            (temporary / name).write_bytes(_shipped(name))
+        _npm_ci(temporary, npm, node)
+        build = _build_hash(temporary)
+        (temporary / "build.sha256").write_text(build + "\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return build
 
 
-def _npm_ci(folder: Path, node: Node) -> None:
-    command = [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    path = os.pathsep.join([str(node.executable.parent), os.environ.get("PATH", "")])
+def _npm_ci(folder: Path, npm: Sequence[str], node: Path) -> None:
+    command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
     try:
         done = subprocess.run(
             command,
@@ -115,6 +120,8 @@ def _npm_ci(folder: Path, node: Node) -> None:
             timeout=_NPM_LIMIT_S,
             check=False,
         )
+    except OSError as error:
+        raise VMError(f"npm cannot be started: {error}.\n{WAYS_OUT}") from error
     except subprocess.TimeoutExpired:
         raise VMError(
             f"`npm ci` for the Sema VM did not end within {_NPM_LIMIT_S} s; "
@@ -126,3 +133,5 @@ def _npm_ci(folder: Path, node: Node) -> None:
             f"`npm ci` for the Sema VM ended with exit code {done.returncode}:\n{words}\n"
             "Once it has been installed, runs need no network."
         )
+    if not all((folder / _PACKAGE / name).is_file() for name in _EXECUTED):
+        raise VMError(f"`{' '.join(command)}` ended well but did not install {_PACKAGE.name}")

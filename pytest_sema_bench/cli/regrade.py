@@ -1,0 +1,100 @@
+"""`sema-bench regrade RUN`: the stored answers of a run, graded again."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from pytest_sema_bench.aggregate import make_tables
+from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.record import Record
+from pytest_sema_bench.regrade import Cause, Regrading, group_by_cause, new_folder, regrade
+from pytest_sema_bench.report.failure import printable
+from pytest_sema_bench.report.summary import table_lines
+from pytest_sema_bench.scoring import AnswerGrader
+from pytest_sema_bench.store import read_records, write_records
+from pytest_sema_bench.task import Task, bundled_tasks, load_tasks
+from pytest_sema_bench.vm import BACKENDS
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `regrade`."""
+    parser = commands.add_parser(
+        "regrade",
+        help="grade a run's stored answers again, with another VM, newer tasks or a newer grader",
+    )
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("--tasks", type=Path, help="folder or file (default: the run's own)")
+    parser.add_argument("--sema-vm", choices=BACKENDS, default=BACKENDS[0])
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    run: Path = arguments.run_folder
+    if not run.is_dir():
+        print(f"sema-bench regrade: there is no run folder {run}", file=sys.stderr)
+        return 2
+    records = read_records(run)
+    if not records:
+        print(f"sema-bench regrade: {run} holds no records", file=sys.stderr)
+        return 2
+    tasks = load_tasks(arguments.tasks or _tasks_of(run))
+    regrading = asyncio.run(_regrade(records, tasks, arguments.sema_vm))
+    folder = new_folder(run)
+    folder.mkdir()
+    write_records(folder / "records.jsonl", regrading.records)
+    tables = make_tables(regrading.records)
+    lines = "\n".join(table_lines(tables, markdown=True))
+    (folder / "summary.md").write_text(f"# {run.name}, {folder.name}\n\n{lines}\n", "utf-8")
+    _print(regrading, folder)
+    return 0
+
+
+def _tasks_of(run: Path) -> Path:
+    """The folder of tasks that the run used, if it is still there; else the bundled suite."""
+    try:
+        settings = json.loads((run / "run.json").read_text("utf-8"))["settings"]
+    except OSError:
+        return bundled_tasks()
+    except (ValueError, KeyError, TypeError) as error:
+        raise BenchError(f"{run / 'run.json'} cannot be read: {error}; give --tasks") from error
+    if settings.get("tasks") is None:
+        return bundled_tasks()
+    path = Path(settings["tasks"])
+    if not path.exists():
+        raise BenchError(f"the run's tasks are not at {path} any more; give --tasks")
+    return path
+
+
+async def _regrade(records: tuple[Record, ...], tasks: tuple[Task, ...], vm: str) -> Regrading:
+    grader = AnswerGrader(tasks, backend=vm)
+    try:
+        return await regrade(records, grader)
+    finally:
+        await grader.close()
+
+
+def _print(regrading: Regrading, folder: Path) -> None:
+    flips = regrading.flips
+    print(f"{len(regrading.regraded)} answers graded again, {len(flips)} flips")
+    for cause, members in group_by_cause(flips).items():
+        if not members and cause is Cause.NONE:
+            continue
+        print(f"{cause.value}: {len(members)} flips")
+        for flip in members:
+            after = flip.after
+            name = f"{after.task} {after.model}-{after.config}-s{after.sample}"
+            also = ", ".join(other.value for other in flip.causes[1:])
+            print(f"  {name}: {flip.before.outcome} -> {after.outcome} ({after.reason})", end="")
+            print(f"; {also} too" if also else "")
+            case = next((case for case in after.cases if not case["pass"]), None)
+            if case is not None:
+                got = case.get("error") or case["got"]
+                shown = f"{case['call']} gave {got}, expected {case['expected']}"
+                print(f"    {printable(' '.join(shown.split()))}")
+    if regrading.kept:
+        print(f"{len(regrading.kept)} records without an answer (void) are kept as they are")
+    for record in regrading.unknown:
+        print(f"left out: {record.task} is not among the tasks any more")
+    print(f"new records: {folder}")

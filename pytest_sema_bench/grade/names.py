@@ -1,0 +1,206 @@
+"""What names mean: to the VM before an answer is loaded, and in a source that defines them.
+
+Asked of the VM itself, never listed here, so that another version or build is judged by its
+own rules.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
+
+from pytest_sema_bench.settings import Limits
+from pytest_sema_bench.syntax import (
+    NAMED_LET,
+    Form,
+    Kind,
+    ReadError,
+    code_atoms,
+    names_used,
+    read_forms,
+)
+from pytest_sema_bench.task import Task
+from pytest_sema_bench.vm import ErrorClass, SemaVM
+
+
+class NameKind(Enum):
+    """What the VM takes a name for. The rules about names follow from it."""
+
+    FUNCTION = "function"
+    OPCODE = "opcode"
+    """A function whose calls are compiled in place, whatever its name is bound to."""
+    MACRO = "macro"
+    SYNTAX = "syntax"
+    """A special form; a macro of that name comes before it."""
+    FIXED_SYNTAX = "fixed syntax"
+    """A special form that no macro can replace."""
+    FREE = "free"
+    """Bound to no function or macro: a variable, or not bound at all."""
+
+
+DEFINERS = frozenset(
+    {"define", "defn", "defun", "def", "defmacro", "define-syntax", "define-values"}
+    | {"define-record-type", "defmulti", "defmethod"}
+)
+_N_ARGUMENTS = (1, 2, 3)
+_NO_SYMBOL = re.compile(r"[-+]?\d|[:#.]|\s|(?:nil|true|false)$")
+
+
+class NameBook:
+    """What names are in a fresh interpreter: asked of the VM once, then known."""
+
+    def __init__(self, vm: SemaVM, limits: Limits) -> None:
+        self._vm = vm
+        self._limits = limits
+        self._known: dict[str, NameKind] = {}
+        self._asking = asyncio.Lock()
+
+    async def kinds_of(self, names: Iterable[str]) -> dict[str, NameKind]:
+        """What each name is."""
+        wanted = frozenset(names)
+        async with self._asking:
+            self._known |= await kinds_of(wanted - set(self._known), self._vm, self._limits)
+        return {name: self._known[name] for name in wanted}
+
+
+async def kinds_of(
+    names: Iterable[str], vm: SemaVM, limits: Limits, given: str | None = None
+) -> dict[str, NameKind]:
+    """What each name is in a fresh interpreter, after `given` if there is one."""
+    order = sorted(set(names) - {NAMED_LET})
+    kinds = {NAMED_LET: NameKind.FIXED_SYNTAX} if NAMED_LET in names else {}
+    if not order:
+        return kinds
+    before = [given] if given else []
+    looks = [text for name in order for text in (f"(procedure? {name})", name)]
+    seen = (await vm.evaluate([*before, *looks], limits))[len(before) :]
+    functions, others = [], []
+    for name, is_function, value in zip(order, seen[::2], seen[1::2], strict=True):
+        if is_function.value == "#t":
+            functions.append(name)
+        elif (value.value or "").startswith("<macro "):
+            kinds[name] = NameKind.MACRO
+        elif value.error is None:
+            kinds[name] = NameKind.FREE
+        else:
+            others.append(name)
+    return kinds | await _function_kinds(functions, vm, limits) | await _syntax(others, vm, limits)
+
+
+async def _function_kinds(names: Sequence[str], vm: SemaVM, limits: Limits) -> dict[str, NameKind]:
+    """A name is an opcode if a call of some size ignores what it was bound to."""
+    sources = [
+        text
+        for name in names
+        for text in (
+            f"(define ({name} . arguments) :replaced)",
+            *(f"({name} {' '.join('1' * n)})" for n in _N_ARGUMENTS),
+        )
+    ]
+    results = await vm.evaluate(sources, limits) if sources else ()
+    step = 1 + len(_N_ARGUMENTS)
+    kinds = {}
+    for index, name in enumerate(names):
+        calls = results[index * step + 1 : (index + 1) * step]
+        replaced = all(call.value == ":replaced" for call in calls)
+        kinds[name] = NameKind.FUNCTION if replaced else NameKind.OPCODE
+    return kinds
+
+
+async def _syntax(names: Sequence[str], vm: SemaVM, limits: Limits) -> dict[str, NameKind]:
+    """An unbound name is a special form if a call of it gets any other complaint."""
+    sources = [
+        text
+        for name in names
+        for text in (f"({name})", f"(defmacro {name} (. arguments) :replaced)", f"({name})")
+    ]
+    results = await vm.evaluate(sources, limits) if sources else ()
+    kinds = {}
+    for index, name in enumerate(names):
+        before, _, after = results[index * 3 : index * 3 + 3]
+        if before.error_class is ErrorClass.UNBOUND and before.error_name == name:
+            kinds[name] = NameKind.FREE
+        elif after.value == ":replaced":
+            kinds[name] = NameKind.SYNTAX
+        else:
+            kinds[name] = NameKind.FIXED_SYNTAX
+    return kinds
+
+
+def symbols_in(source: str | None) -> frozenset[str]:
+    """The symbols that stand in the code of a source; none if it cannot be read."""
+    try:
+        used = names_used(read_forms(source or ""))
+    except ReadError:
+        return frozenset()
+    return frozenset(name for name in used if not _NO_SYMBOL.match(name))
+
+
+def names_in_data(source: str) -> frozenset[str]:
+    """The names that stand in quoted data, where they are not names of anything."""
+    try:
+        forms = read_forms(source)
+    except ReadError:
+        return frozenset()
+    in_code = {id(atom) for atom in code_atoms(forms)}
+    return frozenset(a.text for form in forms for a in _atoms(form) if id(a) not in in_code)
+
+
+def top_forms(forms: Iterable[Form]) -> Iterator[Form]:
+    """The forms of a source, those inside a `begin` one by one."""
+    for form in forms:
+        if form.head in ("begin", "progn"):
+            yield from top_forms(form.children[1:])
+        else:
+            yield form
+
+
+def names_defined(form: Form) -> frozenset[str]:
+    """The names that one form defines; none if it is no definition."""
+    if form.head not in DEFINERS or len(form.children) < 2:
+        return frozenset()
+    if form.head in ("define-record-type", "define-values"):
+        return frozenset(atom.text for child in form.children[1:] for atom in _atoms(child))
+    target = form.children[1]
+    name = target.text if target.kind is Kind.ATOM else target.head
+    return frozenset({name} if name else ())
+
+
+def all_atoms(form: Form) -> frozenset[str]:
+    """The texts of all atoms in a form, in code and in data."""
+    return frozenset(atom.text for atom in _atoms(form))
+
+
+def _atoms(form: Form) -> Iterator[Form]:
+    if form.kind is Kind.ATOM:
+        yield form
+    for child in form.children:
+        yield from _atoms(child)
+
+
+def names_bound(source: str) -> frozenset[str]:
+    """The names that a source defines at any depth; none if it cannot be read."""
+    try:
+        pending = list(read_forms(source))
+    except ReadError:
+        return frozenset()
+    found: set[str] = set()
+    while pending:
+        form = pending.pop()
+        found |= names_defined(form)
+        pending.extend(form.children)
+    return frozenset(found)
+
+
+def names_asked(task: Task) -> frozenset[str]:
+    """The names that an answer to the task is expected to define.
+
+    What the reference defines; without a reference, what the prompt shows being called.
+    """
+    if task.reference is None:
+        return frozenset(re.findall(r"\(([^\s()\[\]{}\"';`,]+)", task.prompt))
+    try:
+        forms = read_forms(task.reference)
+    except ReadError:
+        return frozenset()
+    return frozenset().union(*map(names_defined, top_forms(forms)))
