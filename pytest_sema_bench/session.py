@@ -96,6 +96,11 @@ class BenchSession:
             raise SettingsError(
                 f"--sema-vm: unknown backend {settings.vm!r}; there is {', '.join(BACKENDS)}"
             )
+        if config.getoption("dist", "no") == "each":
+            raise SettingsError(
+                "--dist=each would ask every question once per worker and pay for each; "
+                "to ask more than once use --sema-samples"
+            )
         registry = load_registry(config.rootpath)
         models = [
             registry.model(name, settings.base_url, settings.api_key_env)
@@ -109,6 +114,7 @@ class BenchSession:
         session = cls(config, settings, models, configs)
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             config.args = [str(session._tasks_root)]
+            config.args_source = pytest.Config.ArgsSource.ARGS
         for level in LEVELS:
             config.addinivalue_line("markers", f"L{level}: tasks of level {level}")
         return session
@@ -149,8 +155,10 @@ class BenchSession:
         if self._refusal is not None:
             raise self._refusal
         assert self._engine is not None
-        while self._is_worker and not self._engine.is_done(work, within_s=_POLL_S):
+        while self._is_worker:
             self._stop_if_asked()
+            if self._engine.is_done(work, within_s=_POLL_S):
+                break
         return self._engine.result(work)
 
     def _stop_if_asked(self) -> None:
@@ -223,7 +231,6 @@ class BenchSession:
             ) from error
         if not self._worker or self._worker["index"] == 0:
             self._folder.write_items([_item_entry(work) for work in items])
-        if not self._is_worker:
             self._write_run("running")
 
     def _share(self, items: list[pytest.Item]) -> list[WorkItem]:

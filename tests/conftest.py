@@ -3,10 +3,16 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
+import hypothesis
 import pytest
 
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.vm import Evaluation, SemaVM, create_vm
+from tests.chat_server import ChatServer
+
+# A busy machine must not fail a test: no example has to be quick.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 VMEval = Callable[[Sequence[str]], tuple[Evaluation, ...]]
 
@@ -34,3 +40,11 @@ def vm_eval(event_loop_runner: asyncio.Runner, vm: SemaVM) -> VMEval:
         return event_loop_runner.run(vm.evaluate(sources, Limits()))
 
     return evaluate
+
+
+@pytest.fixture
+def chat_server() -> Iterator[ChatServer]:
+    """A scripted chat server on loopback, new for each test; see tests/chat_server.py."""
+    server = ChatServer()
+    yield server
+    server.close()

@@ -14,6 +14,7 @@ from pytest_sema_bench.errors import TaskError
 from pytest_sema_bench.grade.names import DEFINERS, NameBook
 from pytest_sema_bench.grade.prepare import Prepared, prepare
 from pytest_sema_bench.grade.probe import Probe, Reading
+from pytest_sema_bench.grade.shown import shown_message, shown_value, steady
 from pytest_sema_bench.grade.verdict import CaseResult, Outcome, Reason, Verdict, VMFailure
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.syntax import Kind, ReadError, read_forms
@@ -206,7 +207,7 @@ def _readable(probe: Probe, evaluation: Evaluation) -> Evaluation:
     """The evaluation without the probe's names in its message."""
     if evaluation.error is None:
         return evaluation
-    name = evaluation.error_name and probe.scrub(evaluation.error_name)
+    name = evaluation.error_name and steady(probe.scrub(evaluation.error_name))
     return replace(evaluation, error=probe.scrub(evaluation.error), error_name=name)
 
 
@@ -321,9 +322,9 @@ def _case_run(
     result = CaseResult(
         call=call,
         expected=shown,
-        got=None if got is None else str(got),
+        got=shown_value(got),
         passed=reason is None,
-        error=evaluation.error,
+        error=shown_message(evaluation.error),
         failure=VMFailure.of(evaluation),
     )
     return _CaseRun(result=result, reason=reason)

@@ -34,8 +34,10 @@ class NameKind(Enum):
     """A special form; a macro of that name comes before it."""
     FIXED_SYNTAX = "fixed syntax"
     """A special form that no macro can replace."""
+    CONSTANT = "constant"
+    """Bound to a value that is neither function nor macro."""
     FREE = "free"
-    """Bound to no function or macro: a variable, or not bound at all."""
+    """Not bound, and no special form."""
 
 
 DEFINERS = frozenset(
@@ -81,7 +83,7 @@ async def kinds_of(
         elif (value.value or "").startswith("<macro "):
             kinds[name] = NameKind.MACRO
         elif value.error is None:
-            kinds[name] = NameKind.FREE
+            kinds[name] = NameKind.CONSTANT
         else:
             others.append(name)
     return kinds | await _function_kinds(functions, vm, limits) | await _syntax(others, vm, limits)

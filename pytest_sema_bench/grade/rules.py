@@ -22,6 +22,7 @@ from pytest_sema_bench.syntax import Form, ReadError, heads_used, names_used, re
 
 _FUNCTIONS = (NameKind.FUNCTION, NameKind.OPCODE)
 _REPLACEABLE = (NameKind.MACRO, NameKind.SYNTAX)
+_FORMS = (*_REPLACEABLE, NameKind.FIXED_SYNTAX)
 _MAKES_NAMES = re.compile("eval|symbol|read|intern|load")
 
 
@@ -89,7 +90,7 @@ class Rules:
         kind = self.kinds[name]
         if kind is NameKind.FUNCTION or (kind in _REPLACEABLE and name in code.defined):
             return False
-        return name in (code.names if kind in (NameKind.OPCODE, NameKind.FREE) else code.heads)
+        return name in (code.heads if kind in _FORMS else code.names)
 
     def _forbidden_in(self, code: "_Code", name: str) -> bool:
         if self.kinds[name] is NameKind.OPCODE:

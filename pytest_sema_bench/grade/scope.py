@@ -25,6 +25,7 @@ from pytest_sema_bench.task import Case, Task
 from pytest_sema_bench.vm import SemaVM
 
 _FUNCTIONS = (NameKind.FUNCTION, NameKind.OPCODE)
+_VALUES = (*_FUNCTIONS, NameKind.CONSTANT)
 
 INTERNALS = tuple(
     f"__vm-{name}"
@@ -45,9 +46,9 @@ class Scope:
     own: tuple[str, ...] = ()
     """Names that the case gives for itself alone, neither the prompt nor the VM knows them."""
     lent: tuple[str, ...] = ()
-    """The VM's functions that the given source uses."""
-    functions: tuple[str, ...] = ()
-    """Functions that the call uses, the VM's or the case's."""
+    """The VM's functions and constants that the given source uses."""
+    values: tuple[str, ...] = ()
+    """The VM's functions and constants that the call uses, and the functions of the case."""
     macros: tuple[str, ...] = ()
     """Macros in the call, the VM's or the case's."""
     others: tuple[str, ...] = ()
@@ -61,10 +62,10 @@ class Scope:
             lent = {name: probe.name(f"lent {name}", shown=name) for name in self.lent}
             sources += [f"(define {new} {name})" for name, new in lent.items()]
             sources.append(rename(self.given, own | lent))
-        kept = [own.get(name, name) for name in (*self.functions, *self.macros)]
+        kept = [own.get(name, name) for name in (*self.values, *self.macros)]
         sources.append("\n".join(f"(define {self._kept(probe, name)} {name})" for name in kept))
         back = [name for name in self.macros if name not in own]
-        back += [name for name in self.functions if name in INTERNALS]
+        back += [name for name in self.values if name in INTERNALS]
         lines = [f"(set! {name} {self._kept(probe, name)})" for name in back]
         lines += [
             f"(if (equal? (type (try {name} (catch e nil))) :macro) (set! {name} nil))"
@@ -79,9 +80,9 @@ class Scope:
         return [f"({self._restore(probe)})"]
 
     def call_source(self, probe: Probe) -> str:
-        """The call, read by the probe, with the functions bound where the answer cannot reach."""
+        """The call, read by the probe, with its names bound where the answer cannot reach."""
         own = self._own_names(probe)
-        names = [own.get(name, name) for name in self.functions]
+        names = [own.get(name, name) for name in self.values]
         bindings = [(name, self._kept(probe, name)) for name in names]
         return probe.call_with(rename(self.call or "", own), bindings)
 
@@ -108,12 +109,15 @@ async def make_scope(
     def of_kind(*wanted: NameKind) -> tuple[str, ...]:
         return tuple(sorted(name for name in names if now[name] in wanted))
 
+    # What the case binds to anything but a function is a variable, which may change.
+    variables = frozenset(name for name in redefined if now[name] is NameKind.CONSTANT)
+    values = tuple(name for name in of_kind(*_VALUES) if name not in variables)
     return Scope(
         given=given,
         call=call,
         own=_own(task, case, kinds),
         lent=_lent(given, kinds),
-        functions=(*of_kind(*_FUNCTIONS), *(n for n in INTERNALS if kinds.get(n) in _FUNCTIONS)),
+        values=(*values, *(name for name in INTERNALS if kinds.get(name) in _FUNCTIONS)),
         macros=of_kind(NameKind.MACRO),
         others=tuple(name for name in of_kind(NameKind.SYNTAX, NameKind.FREE) if name not in meant),
     )
@@ -145,7 +149,7 @@ def _lent(given: str | None, kinds: Mapping[str, NameKind]) -> tuple[str, ...]:
     if given is None or _takes_keys(given):
         return ()
     names = symbols_in(given) - names_bound(given)
-    return tuple(sorted(name for name in names if kinds[name] in _FUNCTIONS))
+    return tuple(sorted(name for name in names if kinds[name] in _VALUES))
 
 
 def _takes_keys(*sources: str) -> bool:

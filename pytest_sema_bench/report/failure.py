@@ -16,11 +16,11 @@ _ANSWER_LINES = 5
 
 def failure_lines(record: Record, prompt: str, run: Path) -> Iterator[str]:
     """The lines for an item that failed."""
-    yield _line("prompt", prompt)
     n_failed = sum(not case["pass"] for case in record.cases)
     detail = f": {record.detail}" if record.detail else ""
     failed = f" ({n_failed} of {len(record.cases)} cases failed)" if n_failed else ""
     yield _line("verdict", f"{record.reason}{detail}{failed}, score {record.score}")
+    yield _line("prompt", prompt)
     case = next((case for case in record.cases if not case["pass"]), None)
     if case is not None:
         yield _line("case", case["call"])

@@ -71,7 +71,7 @@ def classify(message: str, sources: Sequence[str] = ()) -> tuple[ErrorClass, str
     """
     first, _, rest = message.partition("\n")
     frames = [_make_frame(found) for found in _FRAME.finditer(rest)]
-    calls = _calls_at(frames[0], sources) if frames else []
+    calls = _calls_at(frames, sources)
     # The text of `(error …)` is the program's own: it may look like any message of the VM.
     if calls[:1] == ["error"]:
         return ErrorClass.EXCEPTION, "error"
@@ -125,19 +125,22 @@ def _blamed(frames: Sequence[_Frame], calls: Sequence[str]) -> str | None:
     return name if _NAME.match(name) and not calls else None
 
 
-def _calls_at(frame: _Frame, sources: Sequence[str]) -> list[str]:
-    """The names of the calls that a frame's position can mean, innermost first.
+def _calls_at(frames: Sequence[_Frame], sources: Sequence[str]) -> list[str]:
+    """The names of the calls that the first frame's position can mean, innermost first.
 
     The VM gives a call the position of its last argument that is a list, so an enclosing call
-    is meant as well as the one that starts there.
+    is meant as well as the one that starts there. What a macro made may have any position:
+    it counts only within the definition of the function that the frame names.
     """
-    if frame.position is None:
+    position = frames[0].position if frames else None
+    if position is None:
         return []
+    functions = {frame.name for frame in frames if frame.position == position}
     for source in reversed(sources):
-        path = _path_to(source, frame.position)
-        inside = any(frame.name in _signature(form) for form in path)
-        if path and (frame.name == _TOP_LEVEL or inside or path[-1].head):
-            return list(_calls(path, frame))
+        path = _path_to(source, position)
+        defined = {name for form in path for name in _signature(form)}
+        if path and (_TOP_LEVEL in functions or functions & defined):
+            return list(_calls(path, frames[0]))
     return []
 
 

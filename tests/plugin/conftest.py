@@ -1,0 +1,42 @@
+"""Fixtures for the tests that run pytest with the plugin in a prepared project."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_sema_bench.vm.install import CACHE_VARIABLE, cache_folder
+from tests.plugin.bench_dir import KEY, KEY_NAME, BenchDir
+
+_INHERITED = (
+    "PYTEST_XDIST_WORKER",
+    "PYTEST_XDIST_TESTRUNUID",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
+    "FIREWORKS_API_KEY",
+)
+"""What the outer run or the user may have set and the inner runs must not see."""
+
+
+@pytest.fixture(scope="session")
+def vm_cache() -> Path:
+    """Where the VM is installed; asked for before pytester moves HOME to an empty folder."""
+    return cache_folder()
+
+
+@pytest.fixture
+def bench_dir(
+    vm_cache: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> BenchDir:
+    """A project with four small tasks and the installed VM."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(vm_cache))
+    monkeypatch.setenv(KEY_NAME, KEY)
+    monkeypatch.setenv("COLUMNS", "160")
+    for name in _INHERITED:
+        monkeypatch.delenv(name, raising=False)
+    return BenchDir(pytester)
+
+
+@pytest.fixture(params=[("-p", "no:xdist"), ("-n0",), ("-n2",)], ids=["no-xdist", "n0", "n2"])
+def workers(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The arguments for a run without xdist, with it but in one process, and with two workers."""
+    arguments: tuple[str, ...] = request.param
+    return arguments

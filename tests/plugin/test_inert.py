@@ -1,0 +1,46 @@
+"""Installed but not asked for: the plugin changes nothing about a run."""
+
+import re
+
+from tests.plugin.bench_dir import BenchDir
+
+_HEAVY = ("httpx", "httpx_aiohttp", "aiohttp", "yaml", "jsonschema", "tenacity", "asyncio")
+_CONFTEST = """
+import sys
+
+def pytest_unconfigure(config):
+    ours = [name for name in sys.modules if name.startswith("pytest_sema_bench")]
+    heavy = [name for name in {heavy!r} if name in sys.modules]
+    print("loaded", sorted(ours), heavy)
+"""
+
+
+def test_a_plain_run_imports_the_door_and_nothing_heavy(bench_dir: BenchDir) -> None:
+    """Without --sema-model only the package and its plugin module are imported."""
+    (bench_dir.path / "conftest.py").write_text(_CONFTEST.format(heavy=_HEAVY))
+    # Other plugins that happen to be installed may import what they like.
+    others = [f"-pno:{name}" for name in ("hypothesispytest", "anyio", "xdist", "xdist.looponfail")]
+    result = bench_dir.run(*others)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["loaded ['pytest_sema_bench', 'pytest_sema_bench.plugin'] []"])
+
+
+def test_a_plain_run_looks_as_if_the_plugin_were_not_there(bench_dir: BenchDir) -> None:
+    """The output is the same with the plugin blocked, and no task file is collected."""
+    with_plugin = bench_dir.run("-v", ".")
+    without = bench_dir.run("-v", ".", "-p", "no:sema-bench")
+    with_plugin.assert_outcomes(passed=1)
+    assert _timeless(with_plugin.outlines) == _timeless(without.outlines)
+    assert not (bench_dir.path / "reports").exists()
+
+
+def test_the_options_are_listed_in_the_help(bench_dir: BenchDir) -> None:
+    """`pytest --help` names every option of the plugin in a group of its own."""
+    result = bench_dir.run_here("--help")
+    options = ("config=NAMES", "samples=K", "concurrency=N", "vm=BACKEND", "tasks=PATH")
+    result.stdout.fnmatch_lines([f"  --sema-{option}*" for option in ("model=NAMES", *options)])
+
+
+def _timeless(lines: list[str]) -> list[str]:
+    """The lines without times and without the plugin's name in the list of plugins."""
+    return [re.sub(r"\d+\.\d+s|, sema-bench-[\d.]+|sema-bench-[\d.]+, ", "", x) for x in lines]

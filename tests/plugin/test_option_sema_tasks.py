@@ -1,0 +1,22 @@
+"""--sema-tasks: which suite."""
+
+import shutil
+
+from tests.plugin.bench_dir import REFERENCE, BenchDir
+
+
+def test_a_folder_or_a_file_replaces_the_suite(bench_dir: BenchDir) -> None:
+    """Every YAML file below the folder is a task, whatever the folders are called."""
+    shutil.copytree(bench_dir.path / "tasks" / "L5", bench_dir.path / "mine" / "L5")
+    asked = bench_dir.collect(REFERENCE, "--sema-tasks=mine")
+    assert asked == ["mine/L5/01-summing.yaml::summing[reference-tools]"]
+    assert bench_dir.collect(REFERENCE, "--sema-tasks=mine/L5/01-summing.yaml") == asked
+
+
+def test_the_bundled_suite_is_the_default(bench_dir: BenchDir) -> None:
+    """Without the option sixty tasks are collected: 15, 15, 15, 10 and 5."""
+    (bench_dir.path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    names = bench_dir.collect(REFERENCE)
+    folders = [name.split("/")[-2] for name in names]
+    assert [folders.count(f"L{level}") for level in range(1, 6)] == [15, 15, 15, 10, 5]
+    assert len(set(names)) == len(names)
