@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pytest_sema_bench.answer import Extracted, extract_code, extract_value
+from pytest_sema_bench.answer import Extracted, extract
 from pytest_sema_bench.errors import TaskError
 from pytest_sema_bench.grade.names import DEFINERS, NameBook
 from pytest_sema_bench.grade.prepare import Prepared, prepare
@@ -66,7 +66,7 @@ class Grader:
         prepared = await self._prepare(task)
         message = _well_formed(message)
         is_value = task.kind is GradeKind.VALUE
-        answer = extract_value(message) if is_value else extract_code(message)
+        answer = extract(message, task.kind, task.prompt)
         if not answer.blocks:
             reason = Reason.TRUNCATED if truncated else Reason.NO_ANSWER
             return _verdict(answer, Outcome.FAIL, reason, score=0.0)

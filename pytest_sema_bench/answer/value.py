@@ -1,0 +1,362 @@
+"""Which value a message states. The rules stand in docs/extraction.md, strongest first.
+
+A statement about the whole counts before one about a part: the question's own expression
+is known from the prompt, so that "`(* 2 3)` evaluates to 6" is a step where the question
+was `(+ 1 (* 2 3))`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_sema_bench.answer.datum import (
+    ARROW,
+    boxed,
+    is_symbol,
+    last_side,
+    leading_datum,
+    line_datum,
+    value_of,
+    whole_datum,
+    words,
+)
+from pytest_sema_bench.answer.message import Block, Message, block_index, code_spans
+from pytest_sema_bench.answer.question import Question
+from pytest_sema_bench.answer.source import is_call, is_constant, read_source, shown_in_transcript
+from pytest_sema_bench.answer.statement import (
+    About,
+    Statement,
+    first_and_last,
+    masked_code,
+    reversed_statement,
+    statements,
+)
+from pytest_sema_bench.syntax import single_datum
+
+_LABEL = re.compile(
+    r"^[\s>*_#|;•✅➡️-]*(?:\d+[.)]\s*)?[*_]*(?:the\s+|my\s+|so,?\s+(?:the\s+)?)?"
+    r"(?P<label>(?P<final>final\s+)?(?:(?:actual|correct|return|returned|evaluated|printed|sema)\s+)?"
+    r"(?:value|answer|result|output|ans|returns?|return\s+value|evaluates\s+to|evaluation|prints))"
+    r"(?P<of>\s+(?:of|for|from)\s)?",
+    re.IGNORECASE,
+)
+_SEPARATOR = re.compile(rf"(?:[\s*_]|\(s\))*(?::|{ARROW}|=|\||—|–)+[\s*_|]*")
+_TURN = re.compile(
+    r"\b(?:oops|hmm|correction|my mistake|i made (?:a|an) (?:mistake|error)|scratch that"
+    r"|on second thought|let me (?:re-?\w+|correct|fix|try again|double[- ]check))\b"
+    r"|(?:^|[.!?…\n])[ \t]{0,4}(?:but |no, |oh )?(?:wait|actually)\b",
+    re.IGNORECASE,
+)
+_NEXT_BLOCK = re.compile(r"[\s*_:`>.]*+\0(?P<index>\d+)\0")
+_COMMENT_RESULT = re.compile(
+    rf"^(?P<code>[^;\n]*);+[ \t]*(?:{ARROW}|(?:result|output|value|returns?|evaluates to)\s*:?)"
+    r"[ \t]*(?P<value>\S[^\n]*)$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_VALUE_TAGS = frozenset(
+    [
+        "sema",
+        "scheme",
+        "lisp",
+        "clojure",
+        "clj",
+        "racket",
+        "common-lisp",
+        "elisp",
+        "text",
+        "txt",
+        "plaintext",
+        "plain",
+        "output",
+        "console",
+        "repl",
+        "result",
+        "shell",
+        "none",
+        "code",
+        "scm",
+        "s-expression",
+        "edn",
+    ]
+) | {""}
+_NUMBERED = re.compile(r"\s*\d+[.)](?:\s|$)")
+_RULER = re.compile(r"^\s*(?:(?:-{3,}|={3,}|\*{3,})[ \t]*\n\s*)?\n*")
+_HEADING = re.compile(
+    r"\s*(?:#|[*_]{0,3}(?:evaluation|explanation|steps?|step[- ]by[- ]step|solution|analysis|result"
+    r"|overview|breakdown|summary|expression|answer|value|output|reasoning)\b[*_\s]*:?[*_\s]*$)",
+    re.IGNORECASE,
+)
+_LIST_ITEM = re.compile(r"\s*(?:\d+[.)]|[-*+•])\s")
+_BOLD = re.compile(r"\*\*(?P<body>[^*\n]+)\*\*")
+
+
+def find_value(message: Message, question: Question) -> tuple[str, str] | None:
+    """The value's source and the rule that found it, None if the message states none."""
+    reader = _Reader(message, question)
+    for rule, find in (
+        ("the whole message", reader.whole),
+        ("final answer", reader.final),
+        ("labelled line", reader.labelled),
+        ("statement", reader.stated),
+        ("table row", reader.tabled),
+        ("shown in a block", reader.shown),
+        ("last line", reader.last_line),
+        ("statement about a part", reader.stated_of_parts),
+        ("bold or code", reader.emphasised),
+        ("last table row", reader.last_row),
+        ("bare words", reader.bare_words),
+    ):
+        if (value := find()) is not None:
+            return value, rule
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Label:
+    """A line such as `Result: 3`."""
+
+    value: str
+    is_final: bool
+    is_output: bool
+    """Whether it tells what was printed, which is not the value."""
+    start: int
+    value_at: int
+
+
+class _Reader:
+    """One message read for its value; each method is one rule."""
+
+    def __init__(self, message: Message, question: Question) -> None:
+        self._question = question
+        self._blocks = message.blocks
+        self._in_blocks = [self._block_value(block) for block in message.blocks]
+        self._prose = message.prose
+        self._text = message.text
+        self._labels = list(self._labelled_values())
+        found = list(statements(self._prose, question, self._value_at))
+        self._turn = self._last_turn(found)
+        self._labels = [label for label in self._labels if label.start >= self._turn]
+        self._statements = [
+            this
+            for this, next_ in zip(found, [*found[1:], None], strict=False)
+            if this.start >= self._turn and not (next_ and next_.continues and next_.value)
+        ]
+
+    def _last_turn(self, found: Sequence[Statement]) -> int:
+        """Where the last correction begins that states something; 0 if there is none."""
+        last = max((s.start for s in found if s.about is About.WHOLE and s.value), default=0)
+        last = max([last, *(label.start for label in self._labels)])
+        return max((m.start() for m in _TURN.finditer(self._prose, 0, last)), default=0)
+
+    def _value_at(self, position: int) -> str | None:
+        if block := _NEXT_BLOCK.match(self._prose, position):
+            return self._in_blocks[int(block["index"])]
+        rest = self._prose[position : position + 4000]
+        line, _, below = rest.partition("\n")
+        if line.strip(" \t*_:`"):
+            return self._plausible(leading_datum(rest))
+        return self._plausible(self._value_below(below, wrapped=":" not in line and line != ""))
+
+    def _value_below(self, below: str, *, wrapped: bool) -> str | None:
+        """The value on the next line, or the datum that begins there and takes several."""
+        below = _RULER.sub("", below, count=1)
+        line = below.split("\n", 1)[0]
+        if (value := line_datum(line)) is not None and not _NUMBERED.match(below):
+            return value
+        value = None if _LIST_ITEM.match(below) else leading_datum(below)
+        return value if value is not None and (wrapped or "\n" in value) else None
+
+    def _plausible(self, value: str | None) -> str | None:
+        """The value unless it is code: a step of the evaluation, not its result."""
+        if value is None:
+            return None
+        datum = single_datum(value)
+        is_step = datum is not None and is_call(datum) and datum.head in self._question.heads
+        return None if is_step else value
+
+    def whole(self) -> str | None:
+        text = self._text.strip()
+        if self._blocks:
+            only = len(self._blocks) == 1 and not re.sub(r"\0\d+\0", "", self._prose).strip()
+            return self._in_blocks[0] if only else None
+        if len(text) > 4000:
+            return None
+        return self._plausible(whole_datum(text) or last_side(text))
+
+    def final(self) -> str | None:
+        in_boxes = [value for content in boxed(self._text) if (value := value_of(content))]
+        labels = [label.value for label in self._labels if label.is_final]
+        return _last(in_boxes or labels)
+
+    def labelled(self) -> str | None:
+        values = [label.value for label in self._labels if not label.is_output]
+        return _last(values or [label.value for label in self._labels])
+
+    def _labelled_values(self) -> Iterator[_Label]:
+        for label in _labels(self._prose, self._question):
+            value = self._value_at(label.value_at) or words(label.value)
+            if value is not None:
+                yield replace(label, value=value)
+
+    def stated(self) -> str | None:
+        """What is said of the whole: at once, after a correction, or in the end."""
+        told = [s for s in self._statements if s.about is About.WHOLE]
+        valued = [s for s in told if s.value is not None]
+        opening = self._opening()
+        if not valued:
+            turned = reversed_statement(self._prose, masked_code(self._prose))
+            return turned or opening or self._named_words(told)
+        last = valued[-1]
+        if last.concludes or (not opening and not self._opens(valued[0])):
+            return last.value
+        return opening or valued[0].value
+
+    def _opens(self, statement: Statement) -> bool:
+        """Whether nothing much stands before a statement, so that the message opens with it."""
+        before = self._prose[self._turn : statement.start]
+        said_before = [s for s in self._statements if s.value and s.start < statement.start]
+        return not said_before and len(re.findall(r"[.!?]\s|\n\s*\n", before.strip())) <= 1
+
+    def _opening(self) -> str | None:
+        """The value that the message begins with, alone on its line or before a dash."""
+        if self._turn:
+            return None
+        lines = (line for line in self._prose.split("\n") if line.strip())
+        first = next((line for line in lines if not _HEADING.match(line[:200])), "")
+        if block_index(first) is not None:
+            return None
+        value = self._plausible(line_datum(first[:400]))
+        plain_symbol = (
+            value is not None and is_symbol(value) and not first.strip().startswith(("`", "*"))
+        )
+        return None if plain_symbol else value
+
+    def _named_words(self, told: Iterable[Statement]) -> str | None:
+        """A string stated without quotes, told from other words by its capital letter."""
+        found = [w for s in told if (w := words(s.text)) and re.search(r"[A-Z]", w)]
+        return found[-1] if found else None
+
+    def tabled(self) -> str | None:
+        """The last cell of the row that is about the question."""
+        for line in self._prose.split("\n"):
+            cells = line.strip().strip("|").split(" | ") if line.lstrip().startswith("|") else []
+            if any(self._question.asks_for(cell.strip(" `*")) for cell in cells[:-1]):
+                return self._plausible(whole_datum(cells[-1]))
+        return None
+
+    def shown(self) -> str | None:
+        """What a block shows as the result: of the question itself, or the last one."""
+        if prompts := shown_in_transcript(self._prose):
+            return self._plausible(leading_datum(prompts[-1]))
+        pairs = zip(self._blocks, self._in_blocks, strict=True)
+        found = [(self._question.is_in(block.body), v) for block, v in pairs if v is not None]
+        asked = [value for is_asked, value in found if is_asked]
+        return _last(asked or [value for _, value in found])
+
+    def last_line(self) -> str | None:
+        lines = [line for line in self._prose.rstrip().split("\n")[-50:] if line.strip()]
+        if (
+            not lines
+            or block_index(lines[-1]) is not None
+            or (
+                re.match(r"\s*\d+[.)]?\s*$", lines[-1])
+                and any(re.match(r"\s*\d+[.)]\s", line) for line in lines[:-1])
+            )
+        ):
+            return None
+        value = self._plausible(whole_datum(lines[-1]))
+        return (
+            value
+            if value is None or not is_symbol(value) or "`" in lines[-1] or "*" in lines[-1]
+            else None
+        )
+
+    def stated_of_parts(self) -> str | None:
+        values = [s.value for s in self._statements if s.value is not None]
+        return values[-1] if values else None
+
+    def emphasised(self) -> str | None:
+        """The last value in bold, or else in code, that is not a part of the question."""
+        lines = self._prose.split("\n")
+        bold = [m["body"] for line in lines for m in _BOLD.finditer(line)]
+        code = [text for line in lines for _, _, text in code_spans(line)]
+        for texts in (bold[-200:], code[-200:]):
+            values = [v for text in texts if (v := self._plausible(whole_datum(text))) is not None]
+            constants = [v for v in values if (d := single_datum(v)) is None or is_constant(d)]
+            if constants:
+                return constants[-1]
+        return None
+
+    def last_row(self) -> str | None:
+        rows = [line for line in self._prose.split("\n") if line.lstrip().startswith("|")]
+        cells = rows[-1].strip().strip("|").split("|") if rows else [""]
+        return self._plausible(whole_datum(cells[-1]))
+
+    def bare_words(self) -> str | None:
+        told = [s for s in self._statements if s.about is About.WHOLE]
+        found = [w for s in told if (w := words(s.text))]
+        first = self._prose.strip().split("\n", 1)[0]
+        return found[-1] if found else words(first)
+
+    def _block_value(self, block: Block) -> str | None:
+        """The result that a block shows; None if it shows code only, or is in another language."""
+        if block.tag not in _VALUE_TAGS:
+            return None
+        comments = list(_COMMENT_RESULT.finditer(block.body))
+        asked = [m for m in comments if self._question.asks_for(m["code"])]
+        for found in (asked or comments)[::-1]:
+            if value := self._plausible(leading_datum(found["value"])):
+                return value
+        for label in _labels(block.body, self._question)[::-1]:
+            told = leading_datum(block.body[label.value_at : label.value_at + 4000]) or words(
+                label.value
+            )
+            if value := self._plausible(told):
+                return value
+        source = read_source(block.body)
+        for shown in source.shown[::-1]:
+            if value := self._plausible(leading_datum(shown) or whole_datum(shown)):
+                return value
+        text = re.sub(r"^[ \t]*;[^\n]*$", "", block.body, flags=re.MULTILINE).strip()
+        if source.is_code and len(source.forms) != 1:
+            return None
+        value = self._plausible(value_of(text) or last_side(text.rsplit("\n", 1)[-1]))
+        return value or (words(text) if "\n" not in text else None)
+
+
+def _labels(text: str, question: Question) -> Sequence[_Label]:
+    """The labelled lines of a text, each with the rest of its line as value."""
+    return first_and_last(list(_all_labels(text, question)))
+
+
+def _all_labels(text: str, question: Question) -> Iterator[_Label]:
+    start = 0
+    for line in text.split("\n"):
+        label = _LABEL.match(line[:400])
+        position = _after_label(line, label, question) if label else None
+        if label and position is not None:
+            yield _Label(
+                value=line[position:],
+                is_final=bool(label["final"]),
+                is_output=bool(re.match(r"out|prints", label["label"], re.IGNORECASE)),
+                start=start,
+                value_at=start + position,
+            )
+        start += len(line) + 1
+
+
+def _after_label(line: str, label: re.Match[str], question: Question) -> int | None:
+    """Where a label's value begins in its line; None if it is a sentence or of a part."""
+    position = label.end()
+    if label["of"]:
+        span = next((span for span in code_spans(line) if span[0] >= position), None)
+        if span is None or not question.asks_for(span[2]):
+            return None
+        position = span[1]
+    if separator := _SEPARATOR.match(line, position):
+        return separator.end()
+    return None if line[position:].strip("*_# \t") else len(line)
+
+
+def _last(values: Sequence[str]) -> str | None:
+    return values[-1] if values else None
