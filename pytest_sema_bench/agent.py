@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any, Protocol
 
 from pytest_sema_bench.chat import ChatReply
+from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.grade import VMFailure
 from pytest_sema_bench.settings import Config
 from pytest_sema_bench.tools import Toolbox
@@ -44,7 +45,8 @@ class AgentRun:
 
     answer: str
     """Text of the final message, without reasoning; "" if there was none."""
-    stop: Stop
+    stop: Stop | None
+    """None if the run was broken off."""
     rounds: int
     """Replies with tool calls that were answered."""
     tool_calls: dict[str, int]
@@ -75,6 +77,14 @@ class AgentRun:
         return names[-1] if names else None
 
 
+class BrokenOff(Exception):
+    """The API or the VM ended a run, as its cause says; carries what there is of the run."""
+
+    def __init__(self, run: AgentRun) -> None:
+        super().__init__("the run was broken off")
+        self.run = run
+
+
 _FORCE = (
     "You have used all rounds of tool calls. Give the final answer now, without calling a tool."
 )
@@ -83,23 +93,26 @@ _FORCE = (
 async def run_agent(
     prompt: str, chat: Chat, *, model_id: str, config: Config, toolbox: Toolbox
 ) -> AgentRun:
-    """Run the loop to its end. Raises ModelError and VMError, which are not the model's doing."""
+    """Run the loop to its end. Raises BrokenOff for what is not the model's doing."""
     loop = _Loop(model_id, config, toolbox)
     loop.messages += [
         {"role": "system", "content": system_prompt(config)},
         {"role": "user", "content": prompt},
     ]
-    while True:
-        forced = loop.rounds >= config.max_rounds and bool(config.tools)
-        if forced:
-            loop.messages.append({"role": "user", "content": _FORCE})
-        reply = await chat.complete(loop.body(forced=forced))
-        loop.calls.append(reply.call)
-        wanted = _tool_calls(reply.message) if config.tools else []
-        if forced or not wanted:
-            loop.messages.append(_replayed(reply.message))
-            return loop.finish(reply, forced=forced)
-        await loop.answer(reply.message, wanted)
+    try:
+        while True:
+            forced = loop.rounds >= config.max_rounds and bool(config.tools)
+            if forced:
+                loop.messages.append({"role": "user", "content": _FORCE})
+            reply = await chat.complete(loop.body(forced=forced))
+            loop.calls.append(reply.call)
+            wanted = _tool_calls(reply.message) if config.tools else []
+            if forced or not wanted:
+                loop.messages.append(_replayed(reply.message))
+                return loop.finish(reply, forced=forced)
+            await loop.answer(reply.message, wanted)
+    except BenchError as error:
+        raise BrokenOff(loop.so_far("", None)) from error
 
 
 class _Loop:
@@ -158,6 +171,10 @@ class _Loop:
             stop = Stop.FORCED if forced else Stop.ANSWERED
         else:
             stop = Stop.STRAY_CALL if _tool_calls(reply.message) else Stop.EMPTY
+        return self.so_far(answer, stop)
+
+    def so_far(self, answer: str, stop: Stop | None) -> AgentRun:
+        """The run as it is now."""
         return AgentRun(
             answer=answer,
             stop=stop,

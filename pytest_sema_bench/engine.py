@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from pytest_sema_bench.agent import AgentRun, run_agent, system_prompt
+from pytest_sema_bench.agent import AgentRun, BrokenOff, run_agent, system_prompt
 from pytest_sema_bench.chat import ChatClient, LocalTransport, Patience
 from pytest_sema_bench.errors import ModelError, TaskError, VMError
 from pytest_sema_bench.grade import Grader, Outcome, Verdict
@@ -218,16 +218,10 @@ class _Resources:
                 finally:
                     elapsed_s = time.monotonic() - started
             verdict = await self._grader.grade(item.task, run.answer, truncated=run.truncated)
-        except ModelError as error:
-            void = _Void("api error", str(error))
-        except VMError as error:
-            void = _Void("vm host fault", str(error))
-        except TaskError as error:
-            void = _Void("task error", str(error))
+        except BrokenOff as broken:
+            run, void = broken.run, _void(broken.__cause__)
         except Exception as error:
-            void = _Void(
-                "internal error", f"{type(error).__name__}: {error}", traceback.format_exc()
-            )
+            void = _void(error)
         record = _record(item, run, verdict, void, elapsed_s, self.vm_info)
         transcript = run.transcript.as_json() if run else {"messages": [], "calls": []}
         if void and void.trace:
@@ -272,6 +266,19 @@ class _Void:
     trace: str | None = None
 
 
+def _void(error: BaseException | None) -> _Void:
+    """Why there is no verdict."""
+    for kind, reason in (
+        (ModelError, "api error"),
+        (VMError, "vm host fault"),
+        (TaskError, "task error"),
+    ):
+        if isinstance(error, kind):
+            return _Void(reason, str(error))
+    trace = "".join(traceback.format_exception(error))
+    return _Void("internal error", f"{type(error).__name__}: {error}", trace)
+
+
 def _record(
     item: WorkItem,
     run: AgentRun | None,
@@ -296,12 +303,12 @@ def _record(
         reason=verdict.reason.value if verdict else void.reason if void else "",
         detail=verdict.detail if verdict else void.detail if void else None,
         score=verdict.score if verdict else None,
-        answer=run.answer if run else None,
+        answer=run.answer if run and run.stop else None,
         cases=[case.as_json() for case in verdict.cases] if verdict else [],
         vm_errors=failures,
         tool_calls=run.tool_calls if run else {},
         rounds=run.rounds if run else 0,
-        stop=run.stop.value if run else None,
+        stop=run.stop.value if run and run.stop else None,
         tokens=tokens,
         cost_usd=_cost_usd(tokens, item.model.price) if run else None,
         latency_s=round(elapsed_s, 3),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sema_bench.agent import AgentRun, Stop, run_agent
+from pytest_sema_bench.agent import AgentRun, BrokenOff, Stop, run_agent
 from pytest_sema_bench.chat import ChatClient, Patience
 from pytest_sema_bench.errors import ModelError
 from pytest_sema_bench.grade import Grader, Outcome, Verdict
@@ -379,9 +379,13 @@ def test_usage_retries_and_names_are_summed_up(converse: Converse) -> None:
 
 
 def test_trouble_with_the_api_is_no_answer_of_the_model(converse: Converse) -> None:
-    """It is raised, also in the middle of a conversation."""
-    with pytest.raises(ModelError, match="not today"):
+    """It is raised with what there is of the conversation, which was paid for."""
+    with pytest.raises(BrokenOff) as caught:
         converse([call_tool("1"), refuse(400)])
+    run, cause = caught.value.run, caught.value.__cause__
+    assert (run.stop, run.answer, run.tool_calls) == (None, "", {"eval_code": 1})
+    assert [message["role"] for message in run.transcript.messages][2:] == ["assistant", "tool"]
+    assert isinstance(cause, ModelError)
 
 
 def test_the_transcript_holds_all_messages_and_calls(

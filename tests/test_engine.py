@@ -115,6 +115,15 @@ def test_a_wrong_answer_is_a_fail(bench: EngineBench, chat_server: ChatServer, t
     assert [case["got"] for case in record.cases] == ["4", "9"]
 
 
+def test_an_answer_cut_off_by_the_token_limit_is_told_apart(
+    bench: EngineBench, chat_server: ChatServer, task: Task
+) -> None:
+    """It is wrong, but the reader learns why."""
+    chat_server.play([reply({"content": WRONG}, finish_reason="length")])
+    record = bench.ask(task, chat_server.url)
+    assert (record.outcome, record.reason, record.stop) == ("fail", "truncated", "token limit")
+
+
 COSTS: dict[str, tuple[object, Price | None, Tokens, float | None]] = {
     "no usage": (None, PRICE, Tokens(), 0.0),
     "no price": ({"prompt_tokens": 5}, None, Tokens(prompt=5), None),
@@ -180,14 +189,23 @@ def test_trouble_with_the_api_is_void(
     chat_server: ChatServer,
     task: Task,
 ) -> None:
-    """No answer of the model, so no verdict about it: one record, void, and it says why."""
+    """No answer of the model, so no verdict about it: one record, void, and it says why.
+
+    What was said and paid for before is in the record and its transcript.
+    """
     chat_server.play([*before, step])
     item = hasty_bench.item(task, chat_server.url, PRICE)
     record = hasty_bench.engine.result(item)
     assert hasty_bench.records_of(item) == [record]
     assert (record.outcome, record.reason, record.score) == ("void", "api error", None)
     assert detail in str(record.detail)
-    assert (record.answer, record.cases) == (None, [])
+    assert (record.answer, record.stop, record.cases) == (None, None, [])
+    paid = Tokens(prompt=100, cached=40, completion=10, reasoning=4) if before else Tokens()
+    assert (record.tokens, record.rounds) == (paid, len(before))
+    assert record.cost_usd == (0.000084 if before else 0.0)
+    transcript = json.loads((hasty_bench.folder.path / str(record.transcript)).read_text())
+    roles = ["system", "user", "assistant", "tool"] if before else ["system", "user"]
+    assert [message["role"] for message in transcript["messages"]] == roles
 
 
 def test_nobody_there_is_void(hasty_bench: EngineBench, task: Task) -> None:

@@ -64,16 +64,17 @@ def open_bench(tmp_path: Path) -> Iterator[Callable[..., EngineBench]]:
 OpenBench = Callable[..., EngineBench]
 
 
+@pytest.mark.parametrize("concurrency", [3, 130])
 def test_items_are_under_way_up_to_the_limit(
-    open_bench: OpenBench, chat_server: ChatServer, task: Task
+    concurrency: int, open_bench: OpenBench, chat_server: ChatServer, task: Task
 ) -> None:
     """As many conversations as allowed wait for the server at once, and not one more."""
     chat_server.play([HANG])
-    bench = open_bench(concurrency=3)
-    bench.engine.start([bench.item(task, chat_server.url) for _ in range(10)])
-    wait_until(lambda: chat_server.n_in_flight == 3)
+    bench = open_bench(concurrency=concurrency)
+    bench.engine.start([bench.item(task, chat_server.url) for _ in range(concurrency + 7)])
+    wait_until(lambda: chat_server.n_in_flight == concurrency)
     time.sleep(0.1)
-    assert (chat_server.max_in_flight, chat_server.n_requests) == (3, 3)
+    assert chat_server.max_in_flight == chat_server.n_requests == concurrency
 
 
 def test_a_place_is_taken_again(open_bench: OpenBench, chat_server: ChatServer, task: Task) -> None:
@@ -91,14 +92,14 @@ def test_a_place_is_taken_again(open_bench: OpenBench, chat_server: ChatServer, 
 
 
 def test_items_start_in_order(open_bench: OpenBench, chat_server: ChatServer) -> None:
-    """With one place the server is asked in the order in which the items were given."""
+    """With one place one conversation comes after the other, in the order that was given."""
     chat_server.play(solve(SUITE))
     bench = open_bench(concurrency=1)
     items = [bench.item(task, chat_server.url) for task in SUITE]
     bench.engine.start(items)
     assert [bench.engine.result(item).outcome for item in items] == ["pass"] * 4
-    asked = list(dict.fromkeys(request.prompt for request in chat_server.requests))
-    assert asked == [task.full_prompt for task in SUITE]
+    asked = [(request.prompt, request.turn) for request in chat_server.requests]
+    assert asked == [(task.full_prompt, turn) for task in SUITE for turn in (0, 1)]
 
 
 def test_close_keeps_what_was_finished_while_a_server_hangs(

@@ -124,6 +124,14 @@ def test_call_may_use_a_forbidden_name(mark: Marker) -> None:
     assert mark(task, fenced("(define (halve n) (/ n 2))")).reason is Reason.RIGHT
 
 
+def test_code_that_only_a_case_leads_to_can_run(mark: Marker) -> None:
+    """A required form counts in a definition that nothing but the case's own helper calls."""
+    case = Case(given="(define (run-it n) (halve n))", call="(run-it 10)", equals=("5",))
+    task = replace(with_cases(case), requires=("match",), task_hash="requires match")
+    code = "(define (halve n) (match n (_ (/ n 2))))"
+    assert mark(task, fenced(code)).reason is Reason.RIGHT
+
+
 BROKEN_CASES = {
     "an expected value that fails": Case(call="(halve 1)", equals=("(car 5)",)),
     "an expected value that hides what it is": Case(call="(halve 1)", equals=("(list car)",)),

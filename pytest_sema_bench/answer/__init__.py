@@ -1,16 +1,17 @@
 """Finds the answer in a model's final message. The rules are written out in docs/extraction.md.
 
-`extract` is the whole of it. The parts: `message` takes a message apart, `code` chooses among
-its blocks and `source` reads one, `value` chooses among its statements and `datum` reads one.
+`extract` is the whole of it. Of the parts, `message` takes a message apart; for code, `source`
+reads a block, `standing` the prose above it, `unfenced` the code outside blocks, and `code`
+chooses; for a value, `datum` reads one, `statement` the sentences, and `value` chooses.
 Nothing here runs anything.
 """
 
 from dataclasses import dataclass
 
-from pytest_sema_bench.answer.code import extract_expression, extract_program
+from pytest_sema_bench.answer.code import choose_expression, choose_program
 from pytest_sema_bench.answer.message import read_message
 from pytest_sema_bench.answer.question import Question
-from pytest_sema_bench.answer.value import find_value
+from pytest_sema_bench.answer.value import choose_value
 from pytest_sema_bench.task import GradeKind
 
 __all__ = ["Extracted", "extract"]
@@ -29,15 +30,13 @@ class Extracted:
 def extract(text: str, kind: GradeKind, prompt: str = "") -> Extracted:
     """The answer in a message: code for a program or an expression, or the value it states.
 
-    `prompt` tells the value asked for from the values of steps. Never raises.
+    `prompt` tells the value of what was asked from the values of its parts. Never raises, and
+    takes time in proportion to the text.
     """
     message = read_message(text)
     if kind is GradeKind.VALUE:
-        found = find_value(message, Question.read(prompt))
-        return Extracted(blocks=(found[0],), rule=found[1]) if found else _NOTHING_STATED
-    choose = extract_program if kind is GradeKind.PROGRAM else extract_expression
+        value, rule = choose_value(message, Question.read(prompt))
+        return Extracted(blocks=() if value is None else (value,), rule=rule)
+    choose = choose_program if kind is GradeKind.PROGRAM else choose_expression
     blocks, rule = choose(message)
     return Extracted(blocks=blocks, rule=rule)
-
-
-_NOTHING_STATED = Extracted(blocks=(), rule="no value")

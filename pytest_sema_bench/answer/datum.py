@@ -25,8 +25,8 @@ _NOUN = (
     r"|boolean|bool|value|literal|fraction|sequence|character)s?"
 )
 _FILLER = re.compile(
-    rf"(?:(?:us|you|me|back|just|simply|exactly|now|therefore"
-    rf"|thus|then|indeed|(?:printed|written) as)\s+)*+"
+    r"(?:(?:us|you|me|back|just|simply|exactly|now|therefore|thus|then|indeed"
+    r"|(?:printed|written) as)\s+)*+"
     rf"(?:(?:the|a|an|its|true|boolean)\s+)?"
     rf"(?:(?:[a-z][a-z-]*\s+){{0,3}}?{_NOUN}(?:\s+(?:of|value|literal|containing))?[\s:,]+)?"
     r"(?=[`*_\"“‘'(\[{:#$\\+\-\d]|nil\b|true\b|false\b)",
@@ -129,7 +129,7 @@ def is_symbol(value: str) -> bool:
 
 
 def boxed(text: str) -> list[str]:
-    """The contents of the last boxes (LaTeX) of a text, in order."""
+    r"""The contents of the last `\boxed{…}` of a text, in order."""
     found_last = list(_LATEX_BOX.finditer(text))[-20:]
     contents = (_braced(text, found.end()) for found in found_last)
     return [content for content in contents if content is not None]

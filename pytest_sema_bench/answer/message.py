@@ -78,8 +78,17 @@ class Message:
 def read_message(text: str) -> Message:
     """The parts of a message, in order."""
     cleaned = _without_marks(text.replace("\r\n", "\n").replace("\r", "\n"))
-    blocks, prose = _split(cleaned)
-    return Message(text=cleaned, blocks=tuple(blocks), prose=prose)
+    reader = _Reader()
+    for line in cleaned.split("\n"):
+        reader.read(line)
+    reader.finish()
+    return Message(text=cleaned, blocks=tuple(reader.blocks), prose="\n".join(reader.prose))
+
+
+def line_end(text: str, position: int) -> int:
+    """Where the line ends in which a position stands."""
+    end = text.find("\n", position)
+    return len(text) if end < 0 else end
 
 
 def block_index(line: str) -> int | None:
@@ -142,13 +151,20 @@ def _last_span(text: str, opening: str, closing: str) -> str:
     return content if mark and content.strip() else text
 
 
-def _split(text: str) -> tuple[list[Block], str]:
-    lines = text.split("\n")
-    reader = _Reader()
-    for line in lines:
-        reader.read(line)
-    reader.finish()
-    return reader.blocks, "\n".join(reader.prose)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opening:
+    before: str
+    fence: str
+    tag: str
+    content: str
+    """Code on the fence's own line."""
+    info: str
+    """All that follows the fence."""
+
+    @property
+    def is_prose(self) -> bool:
+        """Whether words follow the fence, as behind a closing fence in a careless message."""
+        return not self.content and len(self.info.split()) > 2
 
 
 class _Reader:
@@ -168,6 +184,7 @@ class _Reader:
         self._is_quoted = False
 
     def read(self, line: str) -> None:
+        """Take in the next line."""
         if self._fence is not None and self._is_quoted:
             line = _QUOTE.sub("", line)
         if self._fence is None:
@@ -175,40 +192,44 @@ class _Reader:
         elif (closing := self._closing(line)) is not None:
             self._body += [closing] if closing.strip() else []
             self._end(closed=True)
-        elif (opening := _opening(line)) and not opening[0].strip() and opening[2]:
-            self._end(closed=False)
-            self._read_prose(line)
+        elif (opening := _opening(line)) and not opening.before.strip() and opening.tag:
+            self._end(closed=opening.is_prose)
+            if opening.is_prose:
+                self._say(opening.info)
+            else:
+                self._read_prose(line)
         else:
             self._body.append(line)
 
     def finish(self) -> None:
+        """End a block that is still open."""
         if self._fence is not None:
             self._end(closed=False)
 
     def _read_prose(self, line: str) -> None:
         opening = _opening(line)
         if opening is None:
-            self._say(line.replace("\0", " "))
+            self._say(line)
             return
-        before, fence, tag, rest = opening
-        if before.strip(" >"):
-            self._say(before.replace("\0", " "))
-        if tag in _WRAPPER_TAGS:
+        if opening.before.strip(" >"):
+            self._say(opening.before)
+        if opening.tag in _WRAPPER_TAGS:
             return
-        self._fence, self._tag, self._body = fence, tag, [rest] if rest else []
-        self._is_quoted = before.strip() == ">"
-        if (end := rest.rfind(fence)) >= 0:
-            self._body = [rest[:end]]
+        self._fence, self._tag, self._body = opening.fence, opening.tag, [opening.content]
+        self._is_quoted = opening.before.strip() == ">"
+        if (end := opening.content.rfind(opening.fence)) >= 0:
+            self._body = [opening.content[:end]]
             self._end(closed=True)
-            self._say(rest[end + len(fence) :].replace("\0", " "))
+            self._say(opening.content[end + len(opening.fence) :])
 
     def _say(self, text: str) -> None:
+        text = text.replace("\0", " ")
         self.prose.append(text)
         self._lead.append(text)
 
     def _closing(self, line: str) -> str | None:
         """What stands before the closing fence on this line, None if it closes nothing."""
-        fence = self._fence or ""
+        fence = self._fence or "```"
         stripped = line.rstrip()
         kept = stripped.rstrip(fence[0])
         return kept if len(stripped) - len(kept) >= len(fence) else None
@@ -219,7 +240,7 @@ class _Reader:
             self.blocks.append(
                 Block(
                     tag=self._tag,
-                    body="\n".join(self._body),
+                    body="\n".join(self._body).strip("\n"),
                     lead="\n".join(self._lead),
                     closed=closed,
                 )
@@ -228,23 +249,21 @@ class _Reader:
         self._fence = None
 
 
-def _opening(line: str) -> tuple[str, str, str, str] | None:
-    """Text before a fence that opens on this line, the fence, its tag, code after it."""
+def _opening(line: str) -> _Opening | None:
+    """The fence that opens a block on this line, None if there is none."""
     runs = list(_RUN.finditer(line))
     if not runs:
         return None
-    first = runs[0]
-    before, rest = line[: first.start()], line[first.end() :]
-    if before.strip() and (len(runs) != 1 or not re.fullmatch(r"[\w.+#-]*", rest.strip())):
+    before, info = line[: runs[0].start()], line[runs[0].end() :].strip()
+    if before.strip() and (len(runs) != 1 or not re.fullmatch(r"[\w.+#-]*", info)):
         return None
-    tag, rest = _tag_and_rest(rest)
-    return before, first[0], tag, rest
+    tag, content = _tag_and_content(info)
+    return _Opening(before=before, fence=runs[0][0], tag=tag, content=content, info=info)
 
 
-def _tag_and_rest(info: str) -> tuple[str, str]:
-    """The tag of a fence and what of the line is content: `lisp (+ 1 2)` has both."""
-    info = info.strip()
-    word = info.strip("{}.").split(None, 1)[0] if info.strip("{}. ") else ""
+def _tag_and_content(info: str) -> tuple[str, str]:
+    """The tag behind a fence and what is content already: `lisp (+ 1 2)` has both."""
+    word = (info.strip("{}. ").split(None, 1) or [""])[0]
     found = _TAG.fullmatch(word)
     if found is None:
         return "", info

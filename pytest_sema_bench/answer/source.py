@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pytest_sema_bench.answer.message import line_end
 from pytest_sema_bench.syntax import Form, Kind, ReadError, read_form, read_forms
 
 ARROWS = frozenset(
@@ -50,7 +51,9 @@ class Source:
     @property
     def has_value(self) -> bool:
         """Whether its last form is there for its value, not a definition."""
-        return not self.readable or (bool(self.forms) and not _is_definition(self.forms[-1]))
+        if not self.readable:
+            return True
+        return bool(self.forms) and not _is_definition(self.forms[-1])
 
     @property
     def is_sketch(self) -> bool:
@@ -60,17 +63,16 @@ class Source:
 
 def read_source(body: str) -> Source:
     """The code of a block."""
+    answered: list[str] = []
     if prompts := _prompts(body):
-        code, shown = _transcript(body, prompts)
-        body, more = _without_shown(code)[0], shown
-    else:
-        body, more = _without_shown(body)
-    forms = _read_all(body)
+        body, answered = _transcript(body, prompts)
+    text, shown = _without_shown(body)
+    forms = _read_all(text)
     return Source(
-        text=body,
+        text=text,
         forms=forms or (),
-        defines=frozenset(_defined(forms) if forms else _defined_in_text(body)),
-        shown=tuple(more),
+        defines=frozenset(_defined(forms) if forms else _defined_in_text(text)),
+        shown=tuple(answered or shown),
         readable=forms is not None,
     )
 
@@ -157,22 +159,18 @@ def _result_mark_end(body: str, form: Form) -> int | None:
 
 def _shown_end(body: str, position: int) -> int:
     """Where the result that begins here ends: with its line, or with a datum begun on it."""
-    line_end = _line_end(body, position)
-    if not body[position:line_end].strip():
-        return line_end
+    end = line_end(body, position)
+    if not body[position:end].strip():
+        return end
     datum = read_form(body, position)
-    return line_end if datum.start >= line_end else _line_end(body, datum.end)
-
-
-def _line_end(text: str, position: int) -> int:
-    end = text.find("\n", position)
-    return len(text) if end < 0 else end
+    return end if datum.start >= end else line_end(body, datum.end)
 
 
 def _prompts(body: str) -> list[re.Match[str]]:
     if named := list(_NAMED_PROMPT.finditer(body)):
         return named
-    first = next((line for line in body.split("\n") if line.strip() and line.strip()[0] != ";"), "")
+    lines = (line for line in body.split("\n") if line.strip())
+    first = next((line for line in lines if not line.lstrip().startswith(";")), "")
     return list(_BARE_PROMPT.finditer(body)) if _BARE_PROMPT.match(first) else []
 
 
@@ -192,7 +190,7 @@ def _transcript(body: str, prompts: list[re.Match[str]]) -> tuple[str, list[str]
 def _typed_end(chunk: str) -> int:
     """Where the line or lines end that hold what was typed: the forms begun on the first."""
     end = 0
-    while chunk[end : _line_end(chunk, end)].strip():
+    while chunk[end : line_end(chunk, end)].strip():
         try:
             end = read_form(chunk, end).end
         except ReadError:

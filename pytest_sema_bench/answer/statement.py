@@ -7,11 +7,11 @@ from enum import Enum
 from typing import TypeVar
 
 from pytest_sema_bench.answer.datum import ARROW, last_side, whole_datum
-from pytest_sema_bench.answer.message import code_spans
+from pytest_sema_bench.answer.message import code_spans, line_end
 from pytest_sema_bench.answer.question import Question
 from pytest_sema_bench.syntax import ReadError, read_form
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 _MOST_STATEMENTS = 200
 """A message has a few; of more, the first and the last half of this many are read."""
 
@@ -29,7 +29,7 @@ class Statement:
 
     value: str | None
     """The value's source; None if what follows is not a datum."""
-    text: str
+    rest: str
     """The rest of the sentence, for a string that is stated without quotes."""
     about: About
     concludes: bool
@@ -40,29 +40,43 @@ class Statement:
 
 
 _TELLS = (
-    r"evaluat(?:es?|ed)\s+to|reduces?\s+to|simplif(?:y|ies)\s+to|resolves?\s+to|comes?\s+out\s+(?:to|as)"
-    r"|(?:adds?|sums?)\s+(?:up\s+)?to|works?\s+out\s+to|boils\s+down\s+to|amounts?\s+to|results?\s+in|(?:is|be|are)\s+equal\s+to"
-    r"|(?:is|are|be)\s+(?:printed|displayed|shown)\s+as|returns?|returned|gives?|yields?|produces?"
-    r"|outputs?|prints?|throws?|raises?|signals?"
+    r"(?:evaluate[sd]?|reduces?|simplif(?:y|ies)|resolves?|amounts?|comes?\s+out|works?\s+out"
+    r"|boils\s+down|(?:is|are|be)\s+equal|(?:adds?|sums?)(?:\s+up)?)\s+to|comes?\s+out\s+as"
+    r"|results?\s+in|(?:is|are|be)\s+(?:printed|displayed|shown)\s+as|returns?|returned|gives?"
+    r"|yields?|produces?|outputs?|prints?|throws?|raises?|signals?"
 )
 _IS = (
     r"is|are|be|was|it[’']s|that[’']s|equals?|becomes?|gets?|returning|giving|yielding|producing"
     r"|leaving|leaves|evaluating\s+to|resulting\s+in"
 )
 _VERB = re.compile(rf"\b(?:(?P<tells>{_TELLS})|(?P<is>{_IS}))\b(?!-)", re.IGNORECASE)
-_EQUATION = re.compile(rf"(?<=[\s`)*\]}};]){ARROW}(?=[\s`*(\"])|(?<=[`)\]}}*\w\"])\s=\s")
+_EQUATION = re.compile(
+    rf"(?<=[\s`)*\]}};]){ARROW}(?=[\s`*(\"])|(?<=[`)\]}}*\w\"])\s=\s",
+)
 _COLON = re.compile(r"(?<=[\w`)*]):[*_]*(?:[ \t]+(?=\S)|[ \t]*\n)")
+_REVERSED = re.compile(
+    r"(?<=\s)(?:is|as|gets|(?:will|would) be)\s+(?:returned|printed"
+    r"|(?:the\s+)?(?:final\s+|return\s+)?(?:result|answer|value|output))\b",
+    re.IGNORECASE,
+)
+_ERROR = re.compile(r"\s*(?:an?\s+)?(?:[\w-]+\s+){0,2}(?:error|exception)\b", re.IGNORECASE)
+
 _RESULT_NOUN = re.compile(
     r"\b(?:result|answer|value|output|outcome|evaluation|expression)\b", re.IGNORECASE
 )
-_CONDITION = re.compile(r"[^.,;:!?\n]{0,200}[\s`*](?:if|when|unless|whenever)\b", re.IGNORECASE)
-_IT = re.compile(r"\W*(?:it|this|that|which)(?: then)?\s+", re.IGNORECASE)
-_PRONOUN = re.compile(r"\b(?:it|we|you|this|that)\b", re.IGNORECASE)
 _PART_WORD = re.compile(
     r"\b(?:each|every|first|second|third|fourth|inner\w*|sub-?\w*|nested|step|iterations?|test"
     r"|accumulator|acc|predicate|condition|clause|branch|lambda|elements?|arguments?|current"
     r"|initial\w*|default|original|previous|old|starting|intermediate|if|expected|example"
     r"|value\s+of\s+(?!the\b|this\b|that\b|your\b|evaluating\b|`)\w+)\b",
+    re.IGNORECASE,
+)
+_CONDITION = re.compile(r"[^.,;:!?\n]{0,200}[\s`*](?:if|when|unless|whenever)\b", re.IGNORECASE)
+_IT = re.compile(r"\W*(?:it|this|that|which)(?: then)?\s+", re.IGNORECASE)
+_PRONOUN = re.compile(r"\b(?:it|we|you|this|that)\b", re.IGNORECASE)
+_CONCLUDES = re.compile(
+    r"[\W_]*(?:and\s+)?(?:so|but|however|therefore|thus|hence|finally|overall|ultimately|final"
+    r"|the\s+final|in\s+(?:summary|conclusion|total)|to\s+(?:summarize|conclude))\b",
     re.IGNORECASE,
 )
 _DENIES = re.compile(
@@ -77,25 +91,13 @@ _OTHER_LANGUAGE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _UNLIKE = re.compile(
-    r"\b(?:unlike|as|like|just as) (?:in |with )?[\w ]+,(?! (?:which|where))", re.I
+    r"\b(?:unlike|as|like|just as) (?:in |with )?[\w ]+,(?! (?:which|where))", re.IGNORECASE
 )
 _CLAUSE = re.compile(
     r"[,;:—–()]|\b(?:but|however|while|whereas|actually|in fact|so)\b", re.IGNORECASE
 )
-_CONCLUDES = re.compile(
-    r"^[\W_]*(?:and |so |thus |therefore )?(?:so|but|however|therefore|thus|hence|finally|overall"
-    r"|in summary"
-    r"|in conclusion|to summarize|to conclude|in total|ultimately|the final|final)\b",
-    re.IGNORECASE,
-)
 _SENTENCE_END = re.compile(r"[.!?:](?:[*_)]*)\s+(?=[A-Z*`\"(\0])|\n")
-_ERROR = re.compile(r"\s*(?:an?\s+)?(?:[\w-]+\s+){0,2}(?:error|exception)\b", re.IGNORECASE)
-_REVERSED = re.compile(
-    r"(?<=\s)(?:is|as|gets|(?:will|would) be)\s+(?:returned|printed|"
-    r"(?:the\s+)?(?:final\s+|return\s+)?"
-    r"(?:result|answer|value|output))\b",
-    re.IGNORECASE,
-)
+_REST_END = re.compile(r"[.!?]?(?:\n|\s\s|$)|[.!?]\s")
 _BEFORE_ARROW = " *_`>-|•"
 
 
@@ -107,50 +109,56 @@ def statements(
     `value_at` gives the value that stands at a position of the prose.
     """
     masked = masked_code(prose)
-    chain_end, chain_line, chain_about = -1, -1, About.PART
+    chain = _Chain()
     for found in first_and_last(_found(masked)):
-        start, end = found.start(), found.end()
+        start, end = found.span()
         sentence = _sentence_start(masked, start)
         continues = False
         if found.re is _EQUATION:
-            line_start = masked.rfind("\n", 0, start) + 1
-            subject = prose[max(line_start, start - 2000) : start]
-            begins_line = not subject.strip(_BEFORE_ARROW)
-            if chain_end >= line_start:
-                continues = whole_datum(prose[chain_end:start]) is not None
-            else:
-                continues = (
-                    begins_line and chain_line >= 0 and not prose[chain_line:line_start].strip()
-                )
-            if continues:
-                about = chain_about
-            elif begins_line:
-                about = _above(prose, line_start, question)
-            else:
-                about = _about_code(subject[-max(0, start - chain_end) :], question) or About.PART
-            chain_end, chain_line, chain_about = end, _line_end(masked, end), about
-        elif _denied(masked[sentence:start]):
+            about, continues = chain.follow(prose, start, end, question)
+        elif _denied(masked[sentence:start]) or not _is_told(prose, found):
             continue
+        elif _CONDITION.match(masked, end):
+            about = About.PART
         else:
-            about = _about(prose[sentence:start], question, found)
-            if _IT.fullmatch(prose[sentence:start]):
-                before = prose[_sentence_start(masked, max(0, sentence - 1)) : sentence]
-                about = _about_code(before.rpartition("\n\n")[2], question) or about
-            if _CONDITION.match(masked, end):
-                about = About.PART
+            before = prose[_sentence_start(masked, max(0, sentence - 1)) : sentence]
+            about = _about(prose[sentence:start], before, question, found)
         value = value_at(end - 1 if found.re is _COLON else end)
-        if found.re is _COLON and not _ends_line(prose, found):
-            continue
         if value is None and about is About.WHOLE and _ERROR.match(prose, end):
             value = "an error"
         yield Statement(
             value=value,
-            text=re.split(r"[.!?]?(?:\n|\s\s|$)|[.!?]\s", prose[end : end + 300], maxsplit=1)[0],
+            rest=_REST_END.split(prose[end : end + 300], maxsplit=1)[0],
             about=about,
             concludes=bool(_CONCLUDES.match(masked[sentence:start])),
             continues=continues,
             start=start,
         )
+
+
+@dataclass(slots=True)
+class _Chain:
+    """The last equation read, so that `a => b => c` is known to be about `a` to its end."""
+
+    end: int = -1
+    line_end: int = -1
+    about: About = About.PART
+
+    def follow(self, prose: str, start: int, end: int, question: Question) -> tuple[About, bool]:
+        """What the equation at `start` is about, and whether it goes on from the last one."""
+        line_start = prose.rfind("\n", 0, start) + 1
+        left = prose[max(line_start, self.end, start - 2000) : start]
+        begins_line = not left.strip(_BEFORE_ARROW)
+        if self.end >= line_start:
+            continues = whole_datum(left) is not None
+        else:
+            nothing_between = not prose[max(0, self.line_end) : line_start].strip()
+            continues = begins_line and self.line_end >= 0 and nothing_between
+        if not continues:
+            above = prose[:line_start].rstrip()[-2000:].rsplit("\n", 1)[-1]
+            self.about = _about_code(above if begins_line else left, question) or About.PART
+        self.end, self.line_end = end, line_end(prose, end)
+        return self.about, continues
 
 
 def masked_code(prose: str) -> str:
@@ -175,23 +183,25 @@ def reversed_statement(prose: str, masked: str) -> str | None:
     return None
 
 
+def first_and_last(found: Sequence[_T]) -> Sequence[_T]:
+    """All of a few, or the first and last hundred of many: a bound on the work per message."""
+    half = _MOST_STATEMENTS // 2
+    return found if len(found) <= _MOST_STATEMENTS else [*found[:half], *found[-half:]]
+
+
 def _found(masked: str) -> list[re.Match[str]]:
     found = [m for pattern in (_VERB, _EQUATION, _COLON) for m in pattern.finditer(masked)]
     return sorted(found, key=lambda match: match.start())
 
 
-def _ends_line(prose: str, colon: re.Match[str]) -> bool:
-    """Whether what follows a colon is a value and nothing else, on its line or below."""
-    line = prose[colon.end() : _line_end(prose, colon.end())][:1000]
+def _is_told(prose: str, found: re.Match[str]) -> bool:
+    """Whether a colon is followed by a value and nothing else, on its line or below."""
+    if found.re is not _COLON:
+        return True
+    line = prose[found.end() : line_end(prose, found.end())][:1000]
     return (
-        colon[0].endswith("\n") or (whole_datum(line) or last_side(line.strip(" `*._"))) is not None
+        found[0].endswith("\n") or (whole_datum(line) or last_side(line.strip(" `*._"))) is not None
     )
-
-
-def first_and_last(found: Sequence[T]) -> Sequence[T]:
-    """All of a few, or the first and last hundred of many: a bound on the work per message."""
-    half = _MOST_STATEMENTS // 2
-    return found if len(found) <= _MOST_STATEMENTS else [*found[:half], *found[-half:]]
 
 
 def _sentence_start(masked: str, position: int) -> int:
@@ -200,18 +210,14 @@ def _sentence_start(masked: str, position: int) -> int:
     return ends[-1] if ends else begin
 
 
-def _line_end(text: str, position: int) -> int:
-    end = text.find("\n", position)
-    return len(text) if end < 0 else end
-
-
 def _denied(before: str) -> bool:
     """Whether the words before the verb say that it is not so, or so in another language."""
     clause = _CLAUSE.split(before)[-1]
     return bool(_DENIES.search(clause) or _OTHER_LANGUAGE.search(_UNLIKE.sub("", before)))
 
 
-def _about(subject: str, question: Question, verb: re.Match[str]) -> About:
+def _about(subject: str, before: str, question: Question, verb: re.Match[str]) -> About:
+    """What a statement is about, by its subject and, for "it", by the sentence before."""
     tells = verb.re is _VERB and bool(verb["tells"])
     near = subject if verb.re is _VERB else subject[-60:]
     by_code = _about_code(near, question)
@@ -219,10 +225,11 @@ def _about(subject: str, question: Question, verb: re.Match[str]) -> About:
         return by_code
     if _PART_WORD.search(subject):
         return About.PART
-    if not subject.strip(" *_`") and verb[0][:2].lower() in ("it", "th"):
-        return About.WHOLE
+    if _IT.fullmatch(subject) and (it := _about_code(before.rpartition("\n\n")[2], question)):
+        return it
+    says_it = not subject.strip(" *_`") and verb[0][:2].lower() in ("it", "th")
     concludes = _CONCLUDES.match(subject) and (_PRONOUN.search(subject) or verb.re is _COLON)
-    whole = tells or concludes or _RESULT_NOUN.search(near)
+    whole = tells or says_it or concludes or _RESULT_NOUN.search(near)
     return About.WHOLE if whole else About.PART
 
 
@@ -247,9 +254,3 @@ def _raw_forms(text: str) -> Iterator[str]:
         if len(form.children) > 1:
             yield form.text
         position = form.end
-
-
-def _above(prose: str, line_start: int, question: Question) -> About:
-    """What a line that begins with an arrow is about: the code on the line above it."""
-    above = prose[:line_start].rstrip()[-2000:].rsplit("\n", 1)[-1]
-    return _about_code(above, question) or About.PART

@@ -6,8 +6,7 @@ was `(+ 1 (* 2 3))`.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 
 from pytest_sema_bench.answer.datum import (
     ARROW,
@@ -20,6 +19,7 @@ from pytest_sema_bench.answer.datum import (
     whole_datum,
     words,
 )
+from pytest_sema_bench.answer.label import Label, labels
 from pytest_sema_bench.answer.message import Block, Message, block_index, code_spans
 from pytest_sema_bench.answer.question import Question
 from pytest_sema_bench.answer.source import is_call, is_constant, read_source, shown_in_transcript
@@ -33,14 +33,6 @@ from pytest_sema_bench.answer.statement import (
 )
 from pytest_sema_bench.syntax import single_datum
 
-_LABEL = re.compile(
-    r"^[\s>*_#|;•✅➡️-]*(?:\d+[.)]\s*)?[*_]*(?:the\s+|my\s+|so,?\s+(?:the\s+)?)?"
-    r"(?P<label>(?P<final>final\s+)?(?:(?:actual|correct|return|returned|evaluated|printed|sema)\s+)?"
-    r"(?:value|answer|result|output|ans|returns?|return\s+value|evaluates\s+to|evaluation|prints))"
-    r"(?P<of>\s+(?:of|for|from)\s)?",
-    re.IGNORECASE,
-)
-_SEPARATOR = re.compile(rf"(?:[\s*_]|\(s\))*(?::|{ARROW}|=|\||—|–)+[\s*_|]*")
 _TURN = re.compile(
     r"\b(?:oops|hmm|correction|my mistake|i made (?:a|an) (?:mistake|error)|scratch that"
     r"|on second thought|let me (?:re-?\w+|correct|fix|try again|double[- ]check))\b"
@@ -54,31 +46,10 @@ _COMMENT_RESULT = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _VALUE_TAGS = frozenset(
-    [
-        "sema",
-        "scheme",
-        "lisp",
-        "clojure",
-        "clj",
-        "racket",
-        "common-lisp",
-        "elisp",
-        "text",
-        "txt",
-        "plaintext",
-        "plain",
-        "output",
-        "console",
-        "repl",
-        "result",
-        "shell",
-        "none",
-        "code",
-        "scm",
-        "s-expression",
-        "edn",
-    ]
-) | {""}
+    {"", "sema", "scheme", "scm", "lisp", "clojure", "clj", "racket", "common-lisp", "elisp"}
+    | {"text", "txt", "plaintext", "plain", "output", "console", "repl", "result", "shell"}
+    | {"none", "code", "s-expression", "edn"}
+)
 _NUMBERED = re.compile(r"\s*\d+[.)](?:\s|$)")
 _RULER = re.compile(r"^\s*(?:(?:-{3,}|={3,}|\*{3,})[ \t]*\n\s*)?\n*")
 _HEADING = re.compile(
@@ -90,8 +61,8 @@ _LIST_ITEM = re.compile(r"\s*(?:\d+[.)]|[-*+•])\s")
 _BOLD = re.compile(r"\*\*(?P<body>[^*\n]+)\*\*")
 
 
-def find_value(message: Message, question: Question) -> tuple[str, str] | None:
-    """The value's source and the rule that found it, None if the message states none."""
+def choose_value(message: Message, question: Question) -> tuple[str | None, str]:
+    """The value's source, None if the message states none, and the rule that found it."""
     reader = _Reader(message, question)
     for rule, find in (
         ("the whole message", reader.whole),
@@ -108,19 +79,7 @@ def find_value(message: Message, question: Question) -> tuple[str, str] | None:
     ):
         if (value := find()) is not None:
             return value, rule
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Label:
-    """A line such as `Result: 3`."""
-
-    value: str
-    is_final: bool
-    is_output: bool
-    """Whether it tells what was printed, which is not the value."""
-    start: int
-    value_at: int
+    return None, "no value"
 
 
 class _Reader:
@@ -132,21 +91,22 @@ class _Reader:
         self._in_blocks = [self._block_value(block) for block in message.blocks]
         self._prose = message.prose
         self._text = message.text
-        self._labels = list(self._labelled_values())
-        found = list(statements(self._prose, question, self._value_at))
-        self._turn = self._last_turn(found)
-        self._labels = [label for label in self._labels if label.start >= self._turn]
-        self._statements = [
-            this
-            for this, next_ in zip(found, [*found[1:], None], strict=False)
-            if this.start >= self._turn and not (next_ and next_.continues and next_.value)
-        ]
+        told = list(statements(self._prose, question, self._value_at))
+        labelled = list(self._labelled_values())
+        self._turn = self._last_turn([s.start for s in told if s.value], labelled)
+        self._labels = [(label, v) for label, v in labelled if label.start >= self._turn]
+        self._statements = [s for s in _without_links(told) if s.start >= self._turn]
 
-    def _last_turn(self, found: Sequence[Statement]) -> int:
-        """Where the last correction begins that states something; 0 if there is none."""
-        last = max((s.start for s in found if s.about is About.WHOLE and s.value), default=0)
-        last = max([last, *(label.start for label in self._labels)])
+    def _last_turn(self, told: Sequence[int], labelled: Sequence[tuple[Label, str]]) -> int:
+        """Where the last correction begins that a value follows; 0 if there is none."""
+        last = max([*told, *(label.start for label, _ in labelled)], default=0)
         return max((m.start() for m in _TURN.finditer(self._prose, 0, last)), default=0)
+
+    def _labelled_values(self) -> Iterator[tuple[Label, str]]:
+        for label in first_and_last(list(labels(self._prose, self._question))):
+            value = self._value_at(label.value_at) or words(label.rest)
+            if value is not None:
+                yield label, value
 
     def _value_at(self, position: int) -> str | None:
         if block := _NEXT_BLOCK.match(self._prose, position):
@@ -175,6 +135,7 @@ class _Reader:
         return None if is_step else value
 
     def whole(self) -> str | None:
+        """The message, if it holds nothing but a value."""
         text = self._text.strip()
         if self._blocks:
             only = len(self._blocks) == 1 and not re.sub(r"\0\d+\0", "", self._prose).strip()
@@ -184,32 +145,32 @@ class _Reader:
         return self._plausible(whole_datum(text) or last_side(text))
 
     def final(self) -> str | None:
+        """What a LaTeX box holds, or a line that says "final"."""
         in_boxes = [value for content in boxed(self._text) if (value := value_of(content))]
-        labels = [label.value for label in self._labels if label.is_final]
-        return _last(in_boxes or labels)
+        return _last(in_boxes) or _last([v for label, v in self._labels if label.is_final])
 
     def labelled(self) -> str | None:
-        values = [label.value for label in self._labels if not label.is_output]
-        return _last(values or [label.value for label in self._labels])
+        """What the last labelled line holds; labels of the steps do not count before a sentence."""
+        values = [value for label, value in self._labels if not label.is_output]
+        values = values or [value for _, value in self._labels]
+        end = max((label.value_at for label, _ in self._labels), default=0)
+        told_after = any(s.value and s.start > end for s in self._told())
+        return None if len(set(values)) > 1 and told_after else _last(values)
 
-    def _labelled_values(self) -> Iterator[_Label]:
-        for label in _labels(self._prose, self._question):
-            value = self._value_at(label.value_at) or words(label.value)
-            if value is not None:
-                yield replace(label, value=value)
+    def _told(self) -> list[Statement]:
+        """What is said of the whole."""
+        return [s for s in self._statements if s.about is About.WHOLE]
 
     def stated(self) -> str | None:
         """What is said of the whole: at once, after a correction, or in the end."""
-        told = [s for s in self._statements if s.about is About.WHOLE]
-        valued = [s for s in told if s.value is not None]
+        told = [s for s in self._told() if s.value is not None]
         opening = self._opening()
-        if not valued:
+        if not told:
             turned = reversed_statement(self._prose, masked_code(self._prose))
-            return turned or opening or self._named_words(told)
-        last = valued[-1]
-        if last.concludes or (not opening and not self._opens(valued[0])):
-            return last.value
-        return opening or valued[0].value
+            return turned or opening or self._named_words()
+        if told[-1].concludes or (not opening and not self._opens(told[0])):
+            return told[-1].value
+        return opening or told[0].value
 
     def _opens(self, statement: Statement) -> bool:
         """Whether nothing much stands before a statement, so that the message opens with it."""
@@ -225,16 +186,18 @@ class _Reader:
         first = next((line for line in lines if not _HEADING.match(line[:200])), "")
         if block_index(first) is not None:
             return None
-        value = self._plausible(line_datum(first[:400]))
-        plain_symbol = (
-            value is not None and is_symbol(value) and not first.strip().startswith(("`", "*"))
-        )
-        return None if plain_symbol else value
+        return self._marked_symbol(first, self._plausible(line_datum(first[:400])))
 
-    def _named_words(self, told: Iterable[Statement]) -> str | None:
-        """A string stated without quotes, told from other words by its capital letter."""
-        found = [w for s in told if (w := words(s.text)) and re.search(r"[A-Z]", w)]
-        return found[-1] if found else None
+    def _marked_symbol(self, line: str, value: str | None) -> str | None:
+        """The value of a line; a bare symbol counts only in bold or code, since any word is one."""
+        plain = (
+            value is not None and is_symbol(value) and not line.lstrip(" >-").startswith(("`", "*"))
+        )
+        return None if plain else value
+
+    def _named_words(self) -> str | None:
+        """A string stated without quotes, told from other words by a capital letter."""
+        return _last([w for s in self._told() if (w := words(s.rest)) and re.search(r"[A-Z]", w)])
 
     def tabled(self) -> str | None:
         """The last cell of the row that is about the question."""
@@ -254,26 +217,18 @@ class _Reader:
         return _last(asked or [value for _, value in found])
 
     def last_line(self) -> str | None:
+        """What the last line holds, unless it is the number of an item that was cut off."""
         lines = [line for line in self._prose.rstrip().split("\n")[-50:] if line.strip()]
-        if (
-            not lines
-            or block_index(lines[-1]) is not None
-            or (
-                re.match(r"\s*\d+[.)]?\s*$", lines[-1])
-                and any(re.match(r"\s*\d+[.)]\s", line) for line in lines[:-1])
-            )
-        ):
+        if not lines or block_index(lines[-1]) is not None:
             return None
-        value = self._plausible(whole_datum(lines[-1]))
-        return (
-            value
-            if value is None or not is_symbol(value) or "`" in lines[-1] or "*" in lines[-1]
-            else None
-        )
+        in_list = any(_NUMBERED.match(line) for line in lines[:-1])
+        if in_list and re.fullmatch(r"\s*\d+[.)]?\s*", lines[-1]):
+            return None
+        return self._marked_symbol(lines[-1], self._plausible(whole_datum(lines[-1])))
 
     def stated_of_parts(self) -> str | None:
-        values = [s.value for s in self._statements if s.value is not None]
-        return values[-1] if values else None
+        """The last value that is stated of anything."""
+        return _last([s.value for s in self._statements if s.value is not None])
 
     def emphasised(self) -> str | None:
         """The last value in bold, or else in code, that is not a part of the question."""
@@ -288,15 +243,15 @@ class _Reader:
         return None
 
     def last_row(self) -> str | None:
+        """The last cell of the last row of a table."""
         rows = [line for line in self._prose.split("\n") if line.lstrip().startswith("|")]
         cells = rows[-1].strip().strip("|").split("|") if rows else [""]
         return self._plausible(whole_datum(cells[-1]))
 
     def bare_words(self) -> str | None:
-        told = [s for s in self._statements if s.about is About.WHOLE]
-        found = [w for s in told if (w := words(s.text))]
-        first = self._prose.strip().split("\n", 1)[0]
-        return found[-1] if found else words(first)
+        """A string stated without quotes in a sentence, or on the first line."""
+        stated = [w for s in self._told() if (w := words(s.rest))]
+        return _last(stated) or words(self._prose.strip().split("\n", 1)[0])
 
     def _block_value(self, block: Block) -> str | None:
         """The result that a block shows; None if it shows code only, or is in another language."""
@@ -304,17 +259,15 @@ class _Reader:
             return None
         comments = list(_COMMENT_RESULT.finditer(block.body))
         asked = [m for m in comments if self._question.asks_for(m["code"])]
-        for found in (asked or comments)[::-1]:
+        for found in first_and_last(asked or comments)[::-1]:
             if value := self._plausible(leading_datum(found["value"])):
                 return value
-        for label in _labels(block.body, self._question)[::-1]:
-            told = leading_datum(block.body[label.value_at : label.value_at + 4000]) or words(
-                label.value
-            )
-            if value := self._plausible(told):
+        for label in first_and_last(list(labels(block.body, self._question)))[::-1]:
+            told = leading_datum(block.body[label.value_at : label.value_at + 4000])
+            if value := self._plausible(told or words(label.rest)):
                 return value
         source = read_source(block.body)
-        for shown in source.shown[::-1]:
+        for shown in first_and_last(source.shown)[::-1]:
             if value := self._plausible(leading_datum(shown) or whole_datum(shown)):
                 return value
         text = re.sub(r"^[ \t]*;[^\n]*$", "", block.body, flags=re.MULTILINE).strip()
@@ -324,39 +277,12 @@ class _Reader:
         return value or (words(text) if "\n" not in text else None)
 
 
-def _labels(text: str, question: Question) -> Sequence[_Label]:
-    """The labelled lines of a text, each with the rest of its line as value."""
-    return first_and_last(list(_all_labels(text, question)))
-
-
-def _all_labels(text: str, question: Question) -> Iterator[_Label]:
-    start = 0
-    for line in text.split("\n"):
-        label = _LABEL.match(line[:400])
-        position = _after_label(line, label, question) if label else None
-        if label and position is not None:
-            yield _Label(
-                value=line[position:],
-                is_final=bool(label["final"]),
-                is_output=bool(re.match(r"out|prints", label["label"], re.IGNORECASE)),
-                start=start,
-                value_at=start + position,
-            )
-        start += len(line) + 1
-
-
-def _after_label(line: str, label: re.Match[str], question: Question) -> int | None:
-    """Where a label's value begins in its line; None if it is a sentence or of a part."""
-    position = label.end()
-    if label["of"]:
-        span = next((span for span in code_spans(line) if span[0] >= position), None)
-        if span is None or not question.asks_for(span[2]):
-            return None
-        position = span[1]
-    if separator := _SEPARATOR.match(line, position):
-        return separator.end()
-    return None if line[position:].strip("*_# \t") else len(line)
-
-
 def _last(values: Sequence[str]) -> str | None:
     return values[-1] if values else None
+
+
+def _without_links(told: Sequence[Statement]) -> Iterator[Statement]:
+    """The statements without those that another one goes on from: of `a => b => c` the last."""
+    for this, following in zip(told, [*told[1:], None], strict=False):
+        if following is None or not (following.continues and following.value):
+            yield this

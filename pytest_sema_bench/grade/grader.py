@@ -82,8 +82,8 @@ class Grader:
             detail = None if truncated else failed.detail
             return _verdict(answer, Outcome.FAIL, reason, score=score, cases=cases, detail=detail)
         called = frozenset().union(*(run.called for run in runs))
-        calls = [case.call for case in task.cases if case.call]
-        if broken := prepared.rules.broken(answer.blocks, called, calls):
+        users = [text for case in task.cases for text in (case.given, case.call) if text]
+        if broken := prepared.rules.broken(answer.blocks, called, users):
             reason, name = broken
             return _verdict(answer, Outcome.FAIL, reason, score=0.3, cases=cases, detail=name)
         return _verdict(answer, Outcome.PASS, Reason.RIGHT, score=1.0, cases=cases)

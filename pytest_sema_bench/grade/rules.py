@@ -66,15 +66,15 @@ class Rules:
         return ["\n".join(kept), "\n".join(wrappers), "\n".join(bound), *macros]
 
     def broken(
-        self, blocks: Sequence[str], called: frozenset[str], calls: Iterable[str]
+        self, blocks: Sequence[str], called: frozenset[str], users: Iterable[str]
     ) -> tuple[Reason, str] | None:
         """The first rule that the answer breaks, None if it keeps to all.
 
-        `called` are the watched functions that it called, `calls` the sources of the cases.
+        `called` are the watched functions that it called, `users` the sources of the cases.
         """
         if not self.requires and not self.forbids:
             return None
-        code = _Code(blocks, calls)
+        code = _Code(blocks, users)
         # The VM's own macros call functions too; only what the answer can name is its doing.
         called = frozenset(name for name in called if code.can_name(name))
         for name in self.requires:
@@ -111,7 +111,7 @@ class Rules:
 class _Code:
     """The code of an answer that can run: what cases and top-level expressions lead to."""
 
-    def __init__(self, blocks: Sequence[str], calls: Iterable[str]) -> None:
+    def __init__(self, blocks: Sequence[str], users: Iterable[str]) -> None:
         self.unread = False
         """Whether a block is beyond our reader, so that nothing can be said for sure."""
         self._by_block: list[list[Form]] = []
@@ -122,7 +122,7 @@ class _Code:
                 self.unread = True
         forms = [form for forms in self._by_block for form in forms]
         self._atoms = frozenset().union(*map(all_atoms, forms))
-        reached = _reached(forms, frozenset().union(*map(symbols_in, calls)))
+        reached = _reached(forms, frozenset().union(*map(symbols_in, users)))
         self.defined = frozenset().union(*map(names_defined, forms))
         self.names = names_used(reached)
         self.heads = heads_used(reached)

@@ -1,0 +1,90 @@
+"""Grades the same answers three times, the last with both processors busy, and compares.
+
+    python benchmarks/grade_repeat.py [N]
+
+N answers (1000 unless given): references, wrong answers and mutants of the bundled tasks, in
+turn. Prints whether all verdicts are identical, cases and messages included, and those that
+are not; the exit status is 1 if there is any.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice, zip_longest
+
+from pytest_sema_bench.grade import Grader, Verdict
+from pytest_sema_bench.grade.check import fenced, wrong_answers
+from pytest_sema_bench.grade.mutate import mutate
+from pytest_sema_bench.task import GradeKind, Task, bundled_tasks, load_tasks
+from pytest_sema_bench.vm import create_vm
+
+Job = tuple[Task, str]
+
+
+def answers_to(task: Task) -> Iterator[Job]:
+    """A task's reference, its wrong answers and the mutants of the reference, as messages."""
+    reference = task.reference or ""
+    yield task, fenced(task, reference)
+    yield from ((task, message) for _, message in wrong_answers(task))
+    if task.kind is not GradeKind.VALUE:
+        yield from ((task, fenced(task, mutant.source)) for mutant in mutate(reference))
+
+
+def choose(n: int) -> list[Job]:
+    """The first n answers, taking one of each task in turn."""
+    columns = zip_longest(*(answers_to(task) for task in load_tasks(bundled_tasks())))
+    return list(islice((job for column in columns for job in column if job), n))
+
+
+async def grade(jobs: Sequence[Job]) -> list[Verdict]:
+    """The verdicts, graded in parallel by a new grader on new hosts."""
+    n_hosts = os.cpu_count() or 1
+    vm = create_vm("wasm", n_hosts=n_hosts)
+    slots = asyncio.Semaphore(4 * n_hosts)
+    try:
+        grader = Grader(vm)
+
+        async def grade_one(job: Job) -> Verdict:
+            async with slots:
+                return await grader.grade(*job)
+
+        return list(await asyncio.gather(*map(grade_one, jobs)))
+    finally:
+        await vm.close()
+
+
+def timed(title: str, jobs: Sequence[Job]) -> list[Verdict]:
+    """The verdicts, with a line on how long they took."""
+    started = time.monotonic()
+    verdicts = asyncio.run(grade(jobs))
+    print(f"{title:12} {len(jobs)} answers in {time.monotonic() - started:.0f} s", flush=True)
+    return verdicts
+
+
+def main() -> int:
+    """Grade three times and report; 1 if any verdict differs."""
+    jobs = choose(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    runs = [timed("first", jobs), timed("backwards", jobs[::-1])[::-1]]
+    spin = [sys.executable, "-c", "while True: pass"]
+    busy = [subprocess.Popen(spin) for _ in range(os.cpu_count() or 1)]
+    try:
+        runs.append(timed("busy", jobs))
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    differing = [job for job, *verdicts in zip(jobs, *runs, strict=True) if len(set(verdicts)) > 1]
+    for task, message in differing:
+        print(f"differs: {task.id}\n{message}\n")
+    reasons = [verdict.reason.value for verdict in runs[0]]
+    for reason in sorted(set(reasons)):
+        print(f"{reasons.count(reason):6} {reason}")
+    print("all verdicts identical" if not differing else f"{len(differing)} answers differ")
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
