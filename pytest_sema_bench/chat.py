@@ -85,9 +85,9 @@ class ChatClient:
         self._patience = patience or Patience()
         # The aiohttp transport: httpx's own pool slows down with the square of its
         # connections (benchmarks/transport.py has the measurement).
-        limits = httpx.Limits(max_connections=n_connections)
         self._http = httpx.AsyncClient(
-            transport=transport or AiohttpTransport(verify=_tls(base_url), limits=limits),
+            transport=transport
+            or AiohttpTransport(client=lambda: _session(base_url, n_connections)),
             base_url=base_url.rstrip("/") + "/",
             headers={
                 "Content-Type": "application/json",
@@ -186,6 +186,12 @@ class LocalTransport(httpx.AsyncBaseTransport):
         """The function's answer to the request's JSON body."""
         body = json.loads(await request.aread())
         return httpx.Response(200, json=self._answer(body), request=request)
+
+
+def _session(base_url: str, n_connections: int) -> aiohttp.ClientSession:
+    """A pool of connections that, unlike the transport's own, honours HTTPS_PROXY and NO_PROXY."""
+    connector = aiohttp.TCPConnector(limit=n_connections, ssl=_tls(base_url))
+    return aiohttp.ClientSession(connector=connector, trust_env=True)
 
 
 def _tls(base_url: str) -> ssl.SSLContext | bool:

@@ -361,8 +361,16 @@ def _has_workers(config: pytest.Config) -> bool:
 
 def _check_keys(models: Sequence[Model]) -> None:
     for model in models:
-        if model.key_env and not os.environ.get(model.key_env):
+        if model.key_env is None:
+            continue
+        key = os.environ.get(model.key_env, "")
+        if not key:
             raise SettingsError(
                 f"--sema-model={model.name} needs a key for {model.provider}: set the environment "
                 f"variable {model.key_env}. Without a key, --sema-model=reference runs offline."
+            )
+        if not (key.isascii() and key.isprintable()) or key != key.strip():
+            raise SettingsError(
+                f"the key in {model.key_env} holds a blank at an end, a line end or letters that "
+                "no HTTP header takes; was it copied whole?"
             )

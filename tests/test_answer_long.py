@@ -68,7 +68,7 @@ def guard() -> Iterator[None]:
 @pytest.mark.usefixtures("guard")
 @pytest.mark.parametrize("piece", _REPEATED.values(), ids=_REPEATED)
 def test_a_long_message_is_read_to_its_end(piece: str) -> None:
-    """200 KB of the same piece, an answer at the end: no rule goes over the text again and again."""
+    """200 KB of the same piece, an answer at the end: no rule goes over it again and again."""
     text = (piece * _LENGTH)[:_LENGTH]
     for kind in (GradeKind.PROGRAM, GradeKind.VALUE):
         assert extract(f"{text}\n\n(+ 1 2) => 3\n", kind, _PROMPT).rule

@@ -12,7 +12,8 @@ _LABEL = re.compile(
     r"^[\s>*_#|;•✅➡️-]*(?:\d+[.)]\s*)?[*_]*(?:the\s+|my\s+|so,?\s+(?:the\s+)?)?"
     r"(?P<label>(?P<final>final\s+)?"
     r"(?:(?:actual|correct|return|returned|evaluated|printed|sema)\s+)?"
-    r"(?:value|answer|result|output|ans|returns?|evaluates\s+to|evaluation|prints))"
+    r"(?:value|answer|result|output|ans|returns?|evaluates\s+to|evaluation|prints"
+    r"|(?:最终)?(?:结果|答案|值|输出)))"
     r"(?P<of>\s+(?:of|for|from)\s)?",
     re.IGNORECASE,
 )

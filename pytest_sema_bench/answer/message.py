@@ -44,7 +44,9 @@ _TOKEN = re.compile(
 )
 _LEADING_TOKENS = re.compile(rf"(?:\s|{_TURN_END.pattern}|{_TOKEN.pattern})*+")
 _HTML_BLOCK = re.compile(r"<pre\b[^<>]{0,80}>\s*(?:<code\b[^<>]{0,80}>)?|(?:</code>\s*)?</pre>")
-_HTML_SPAN = re.compile(r"</?code\b[^<>]{0,80}>")
+_HTML_CODE = re.compile(r"</?code\b[^<>]{0,80}>")
+_HTML_BOLD = re.compile(r"</?(?:b|strong)>")
+_HTML_BOX = re.compile(r"</?(?:output|result|value|p|br ?/?)>")
 _RUN = re.compile(r"`{3,}+|~{3,}+")
 _TICKS = re.compile(r"`++")
 _WRAPPER_TAGS = frozenset({"markdown", "md"})
@@ -127,9 +129,13 @@ def _without_marks(text: str) -> str:
     text = text[begin.end() :] if begin and begin[0].strip() else text
     end = _TURN_END.search(text)
     text = _TOKEN.sub("", text[: end.start()] if end else text)
-    if "```" not in text and "</" in text:
-        text = html.unescape(_HTML_SPAN.sub("`", _HTML_BLOCK.sub("\n```\n", text)))
-    return text
+    return _without_html(text) if "```" not in text and "</" in text else text
+
+
+def _without_html(text: str) -> str:
+    """HTML written as markdown: only for messages that have no fence of their own."""
+    text = _HTML_CODE.sub("`", _HTML_BLOCK.sub("\n```\n", text))
+    return html.unescape(_HTML_BOX.sub("\n", _HTML_BOLD.sub("**", text)))
 
 
 def _without_spans(text: str, opening: str, closing: str) -> str:
@@ -223,7 +229,7 @@ class _Reader:
             self._say(opening.content[end + len(opening.fence) :])
 
     def _say(self, text: str) -> None:
-        text = text.replace("\0", " ")
+        text = text.replace("\0", " ").replace("：", ": ")
         self.prose.append(text)
         self._lead.append(text)
 

@@ -41,7 +41,7 @@ class Statement:
 
 _TELLS = (
     r"(?:evaluate[sd]?|reduces?|simplif(?:y|ies)|resolves?|amounts?|comes?\s+out|works?\s+out"
-    r"|boils\s+down|(?:is|are|be)\s+equal|(?:adds?|sums?)(?:\s+up)?)\s+to|comes?\s+out\s+as"
+    r"|boils\s+down|(?:is|are|be)\s+equal|(?:adds?|sums?)(?:\s+up)?)\s+to|(?:comes?\s+out|evaluates?)\s+as"
     r"|results?\s+in|(?:is|are|be)\s+(?:printed|displayed|shown)\s+as|returns?|returned|gives?"
     r"|yields?|produces?|outputs?|prints?|throws?|raises?|signals?"
 )

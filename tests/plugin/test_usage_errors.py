@@ -156,3 +156,14 @@ def test_a_worker_reports_a_missing_reference_for_each_item(bench_dir: BenchDir)
 def _without_reference(bench_dir: BenchDir) -> None:
     path = bench_dir.path / "tasks" / "L1" / "01-adding.yaml"
     path.write_text(path.read_text().replace('reference: "3"\n', ""))
+
+
+def test_a_key_that_was_not_copied_whole_is_refused(
+    bench_dir: BenchDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line end in a key is found before anything is sent, and the key is not printed."""
+    monkeypatch.setenv("FIREWORKS_API_KEY", "fw_1234567890\n")
+    result = bench_dir.run("--sema-model=kimi-k2.6")
+    assert result.ret == 4
+    assert "FIREWORKS_API_KEY holds" in str(result.stderr)
+    assert "fw_1234567890" not in str(result.stderr) + str(result.stdout)
