@@ -113,6 +113,17 @@ def test_answer_may_use_the_names_of_a_case_for_itself(mark: Marker) -> None:
     assert mark(task, fenced(code)).reason is Reason.RIGHT
 
 
+def test_record_of_a_case_prints_its_name(mark: Marker) -> None:
+    """A record type that a case gives is called as the case calls it."""
+    case = Case(
+        given="(define-record-type point (make-point x) point? (x point-x))",
+        call="(str (make-point (halve 2)))",
+        equals=('"#<record point 1>"',),
+    )
+    task = with_cases(case, reference="(define (halve n) (/ n 2))")
+    assert mark(task, fenced("(define (halve n) (/ n 2))")).reason is Reason.RIGHT
+
+
 def test_call_may_use_a_forbidden_name(mark: Marker) -> None:
     """`forbids` binds the answer, neither the call nor what the case gives."""
     case = Case(

@@ -127,6 +127,8 @@ def _own(task: Task, case: Case, kinds: Mapping[str, NameKind]) -> tuple[str, ..
     """What the case defines, less what the answer may use or what stands in data too."""
     if case.given is None or case.call is None or _takes_keys(case.given, case.call):
         return ()
+    if "define-record-type" in symbols_in(case.given):  # A record prints the name of its type.
+        return ()
     known = _words(task.prompt) | symbols_in(task.reference)
     if task.reference is None:
         known |= _shown(task)
