@@ -101,12 +101,11 @@ ATTACKS = {
     "right-to-left-override": ("word", Reason.WRONG_VALUE),
     "right-to-left-value": ("word", Reason.WRONG_VALUE),
     # values
-    "value-breaks-out": ("product", Reason.NO_ANSWER),
-    "value-computes-in-f-string": ("product", Reason.WRONG_VALUE),
-    "value-computes": ("product", Reason.WRONG_VALUE),
+    "value-breaks-out": ("product", Reason.WRONG_VALUE),
+    "value-computes-in-f-string": ("product", Reason.NO_ANSWER),
+    "value-computes": ("product", Reason.NO_ANSWER),
     "value-float": ("product", Reason.WRONG_VALUE),
     "value-many": ("product", Reason.NO_ANSWER),
-    "value-quoted-form": ("product", Reason.WRONG_VALUE),
     "value-string": ("product", Reason.WRONG_VALUE),
     "value-unquoted-word": ("word", Reason.WRONG_VALUE),
     # rules
@@ -156,6 +155,7 @@ FAIR = {
     "listing-with-dotimes": "listing",
     "near-plain": "near",
     "product-plain": "product",
+    "product-quoted-form": "product",
     "sign-names-cond": "sign",
     "sign-plain": "sign",
     "sign-unused-cond": "sign",
