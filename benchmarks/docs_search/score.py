@@ -1,0 +1,187 @@
+"""How well docs_search finds names, and what each part of it contributes.
+
+    python benchmarks/docs_search/score.py [--misses] [--queries FILE] [--json]
+
+A query counts as found at k if one of its acceptable names is among the first k names that
+`sema-bench docs search --batch` gives for it. Latency is that of a query in a process that has
+the index open.
+"""
+
+import argparse
+import json
+import random
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_sema_bench.docs.corpus import Corpus, load_corpus
+from pytest_sema_bench.docs.index import Parts
+from pytest_sema_bench.docs.lexical import LexicalSearch
+
+QUERIES = Path(__file__).with_name("queries.jsonl")
+KINDS = ("keyword", "intent", "foreign", "syntax")
+N_RANKS = 10
+"""A rank below this counts as not found in the reciprocal rank."""
+N_TIMED = 3
+"""Each query is timed so often, and the quickest counts: the others measure the machine."""
+N_SPARE = 5
+"""Hits asked for beyond that, as `--batch` does: two hits can have one name."""
+
+FULL = Parts()
+PLAIN = Parts(intents=False, foreign=False, splitting=False, synonyms=False, short_texts=False)
+VARIANTS = {
+    "all parts (the default)": FULL,
+    "without intents": replace(FULL, intents=False),
+    "without the foreign table": replace(FULL, foreign=False),
+    "without name splitting": replace(FULL, splitting=False),
+    "without synonyms": replace(FULL, synonyms=False),
+    "one text per entry": replace(FULL, short_texts=False),
+    "plain bm25s, no intents": PLAIN,
+}
+HALVED = {
+    "half of the intents": FULL,
+    "half of the intents, no synonyms": replace(FULL, synonyms=False),
+}
+"""On poorer corpora: what the thesaurus is worth where nobody thought of the query's words."""
+N_DRAWS = 5
+"""Corpora with a random half of each entry's intents, whose results are counted together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A query and the names that answer it."""
+
+    id: str
+    text: str
+    kind: str
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Where the first acceptable name stood, and how long the search took."""
+
+    query: Query
+    rank: int | None
+    found: tuple[str, ...]
+    latency_ms: float
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--queries", type=Path, default=QUERIES)
+    parser.add_argument("--misses", action="store_true", help="list what is not among the five")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    queries = read_queries(arguments.queries)
+    corpus = load_corpus()
+    measured = {
+        name: run(LexicalSearch.without(corpus, parts), queries) for name, parts in VARIANTS.items()
+    }
+    poorer = [halved(corpus, seed) for seed in range(N_DRAWS)]
+    for name, parts in HALVED.items():
+        searches = [LexicalSearch.without(some, parts) for some in poorer]
+        measured[name] = [result for search in searches for result in run(search, queries)]
+    if arguments.json:
+        print(json.dumps({name: summary(rows) for name, rows in measured.items()}, indent=2))
+        return
+    print("\n".join(table(measured)))
+    if arguments.misses:
+        for result in measured["all parts (the default)"]:
+            if result.rank is None or result.rank > 5:
+                print(f"{result.query.id} {result.query.text!r} rank {result.rank}")
+                print(f"    wanted {sorted(result.query.names)}, found {list(result.found[:5])}")
+
+
+def read_queries(path: Path) -> list[Query]:
+    """The queries of a file of JSON lines."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    return [
+        Query(id=row["id"], text=row["query"], kind=row["kind"], names=frozenset(row["names"]))
+        for row in rows
+    ]
+
+
+def halved(corpus: Corpus, seed: int) -> Corpus:
+    """The corpus with half of each entry's intents, drawn at random."""
+    draw = random.Random(seed)  # noqa: S311 (a repeatable draw, no secret)
+    entries = tuple(
+        replace(entry, intents=tuple(draw.sample(entry.intents, len(entry.intents) // 2)))
+        for entry in corpus.entries
+    )
+    return replace(corpus, entries=entries)
+
+
+def run(search: LexicalSearch, queries: Sequence[Query]) -> list[Result]:
+    """The result of each query, after one to warm up."""
+    search.find_now("warm up")
+    return [_measure(search, query) for query in queries]
+
+
+def _measure(search: LexicalSearch, query: Query) -> Result:
+    times_s = []
+    for _ in range(N_TIMED):
+        started = time.perf_counter()
+        names = search.find_now(query.text, N_RANKS + N_SPARE).names[:N_RANKS]
+        times_s.append(time.perf_counter() - started)
+    ranks = [rank for rank, name in enumerate(names, 1) if name in query.names]
+    return Result(
+        query=query,
+        rank=ranks[0] if ranks else None,
+        found=names,
+        latency_ms=min(times_s) * 1000,
+    )
+
+
+def summary(results: Sequence[Result]) -> dict[str, dict[str, float]]:
+    """Recall at 1 and 5, MRR by kind and for all; latency for all."""
+    groups = {kind: [r for r in results if r.query.kind == kind] for kind in KINDS}
+    rows = {kind: _rates(group) for kind, group in groups.items() if group}
+    latencies = sorted(result.latency_ms for result in results)
+    rows["all"] = _rates(results) | {
+        "latency_median_ms": statistics.median(latencies),
+        "latency_p95_ms": latencies[int(0.95 * (len(latencies) - 1))],
+    }
+    return rows
+
+
+def _rates(results: Sequence[Result]) -> dict[str, float]:
+    ranks = [result.rank for result in results]
+    n = len(ranks)
+    return {
+        "n": n,
+        "recall_1": sum(rank == 1 for rank in ranks) / n,
+        "recall_5": sum(rank is not None and rank <= 5 for rank in ranks) / n,
+        "mrr": sum(1 / rank for rank in ranks if rank is not None) / n,
+    }
+
+
+def table(measured: dict[str, list[Result]]) -> Iterator[str]:
+    """Recall at 5 of every variant by kind, then the default in full."""
+    columns = (*KINDS, "all")
+    yield "| recall at 5 | " + " | ".join(columns) + " |"
+    yield "|---|" + "---|" * len(columns)
+    for name, results in measured.items():
+        rates = summary(results)
+        cells = (f"{rates[kind]['recall_5']:.3f}" if kind in rates else "" for kind in columns)
+        yield f"| {name} | " + " | ".join(cells) + " |"
+    default = summary(next(iter(measured.values())))
+    yield ""
+    yield "| default | queries | recall at 1 | recall at 5 | MRR |"
+    yield "|---|---|---|---|---|"
+    for kind, row in default.items():
+        cells = (f"{row[key]:.3f}" for key in ("recall_1", "recall_5", "mrr"))
+        yield f"| {kind} | {row['n']} | " + " | ".join(cells) + " |"
+    latency = default["all"]
+    yield ""
+    yield (
+        f"latency per query: median {latency['latency_median_ms']:.2f} ms, "
+        f"95 % under {latency['latency_p95_ms']:.2f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()

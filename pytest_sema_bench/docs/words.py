@@ -1,0 +1,114 @@
+"""Words out of queries, sentences and names: splitting, stop words, stems.
+
+A name counts whole and in its parts: `string/index-of` is that name and `string`, `index`, `of`.
+Words such as `not`, `if`, `each` and symbols such as `->>` mean something here and stay.
+"""
+
+import re
+from functools import cache
+
+import snowballstemmer
+
+_STOP_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "a an the of to is are be am was it its this that these those i me my we you your "
+        "some one ones which what how so such there here then than can could should would will "
+        "does did has have had using use used via thing things something please want need way "
+        "sema lisp",
+    )
+)
+"""Left out of sentences; a query that holds nothing else is taken whole."""
+_PREAMBLE = re.compile(
+    r"^(?:how (?:do|can|would|should) (?:i|you|we|one)|how to|is there (?:a|an|any)"
+    r"(?: built-?in)?(?: function| way| form| macro)?(?: to| that| for| which)?"
+    r"|what is the (?:function|name|way|form|syntax)(?: to| for| that)?"
+    r"|(?:a |the )?(?:function|form|macro|builtin|way)s? (?:to|that|for|which)"
+    r"|i (?:want|need|would like) to)\b",
+    re.IGNORECASE,
+)
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SPLITS = re.compile(r"[/\-?!>.:_*+=<|,'`@#&^%$\"()\[\]{}~;\\]+")
+_WRAPPING = "`'\"“”‘’«».,;()[]{}…"
+_STEMMER = snowballstemmer.stemmer("english")
+_NAME_MARK = re.compile(r"[/>!_*=<+|&#@^%~:\d]|\.\w|\w-\w")
+"""What stands inside names, and inside English words only with a hyphen."""
+_QUESTION_WORDS = 4
+_ARTICLES = frozenset({"a", "an", "the", "its", "my"})
+_TOWARDS = frozenset({"to", "into"})
+_LETTER = re.compile(r"[A-Za-z]")
+
+
+def tokens_of(text: str) -> list[str]:
+    """The pieces of a query that stand between spaces, freed of quotes and brackets around them.
+
+    A piece that is nothing but symbols stays as it is. The mark that ends a question of some
+    words is none of a name: `is this list empty?` ends in `empty`, `string empty?` in `empty?`.
+    """
+    pieces = text.split()
+    if len(pieces) >= _QUESTION_WORDS and not _NAME_MARK.search(pieces[-1][:-1]):
+        pieces[-1] = pieces[-1].rstrip("?!") or pieces[-1]
+    bare = [p.strip(_WRAPPING) if _LETTER.search(p) else p for p in pieces]
+    return [short or piece for short, piece in zip(bare, pieces, strict=True)]
+
+
+def without_preamble(query: str) -> str:
+    """The query without `how do I …` and the like before it; whole if nothing would be left."""
+    rest = _PREAMBLE.sub("", query.strip()).strip(" ?.")
+    return rest or query.strip()
+
+
+def split_name(name: str) -> list[str]:
+    """The lower-case parts of a name: `string/indexOf->list` gives string, index, of, list."""
+    return [part.lower() for piece in _SPLITS.split(name) for part in _PARTS.findall(piece)]
+
+
+def looks_like_name(token: str) -> bool:
+    """Whether a piece of a query is written as no English word and no number is."""
+    if not _LETTER.search(token):
+        return not any(char.isdigit() for char in token)
+    return (
+        bool(_NAME_MARK.search(token[:-1]))
+        or token.endswith(("?", "!", "*", "="))
+        or (token[1:] != token[1:].lower() and token != token.upper())
+    )
+
+
+def is_telling(token: str) -> bool:
+    """Whether a word of a query says something by itself."""
+    return token.lower() not in _STOP_WORDS
+
+
+def terms_of(text: str, *, split: bool = True) -> list[str]:
+    """The index terms of a sentence or query, in order, with repeats.
+
+    With `split` a name in the text counts whole and in its parts, else only whole.
+    """
+    tokens = tokens_of(text)
+    found = [term for token in tokens for term in _terms_of_token(token, split=split)]
+    kept = [term for term in found if term not in _STOP_WORDS]
+    return [stem(term) for term in kept or found] + (_directions(tokens) if split else [])
+
+
+def _directions(tokens: list[str]) -> list[str]:
+    """`list>vector` for `a list to a vector`: which way round a conversion goes."""
+    words = [token.lower() for token in tokens if token.lower() not in _ARTICLES]
+    return [
+        f"{stem(before)}>{stem(after)}"
+        for before, to, after in zip(words, words[1:], words[2:], strict=False)
+        if to in _TOWARDS
+    ]
+
+
+def _terms_of_token(token: str, *, split: bool) -> list[str]:
+    lower = token.lower()
+    parts = split_name(token) if split else []
+    if not parts:
+        return [lower]
+    return parts if parts == [lower] else [lower, *parts]
+
+
+@cache
+def stem(term: str) -> str:
+    """The Snowball stem of an English word; names and symbols stay as they are."""
+    return str(_STEMMER.stemWord(term)) if term.isalpha() and term.isascii() else term
