@@ -1,0 +1,95 @@
+"""`sema-bench compare BASE RUN…`: what changed between two runs, and the gate outside of pytest."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytest_sema_bench.compare import Compared, compare
+from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.gate import GateVerdict, Rules, judge
+from pytest_sema_bench.report.compare import comparison_lines
+from pytest_sema_bench.report.facts import comparison_facts, verdict_facts
+from pytest_sema_bench.report.gate import verdict_lines
+from pytest_sema_bench.results import Results, merge
+from pytest_sema_bench.selection import Selection, names_of
+from pytest_sema_bench.sources import load_results
+
+_RULES = "these are rules of the gate: they need --gate"
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `compare`."""
+    parser = commands.add_parser(
+        "compare",
+        help="compare a run with a baseline or an earlier run, task by task",
+        description=(
+            "BASE and RUN are run folders, records files or baseline files. Several RUNs are "
+            "taken together as one: shards, or models that ran on different days. With --gate "
+            "the exit status is 0 for no evidence of a regression, 1 regressed, 10 cannot tell, "
+            "11 the run is incomplete; without it 0."
+        ),
+    )
+    parser.add_argument("base", type=Path, metavar="BASE")
+    parser.add_argument("runs", type=Path, metavar="RUN", nargs="+")
+    parser.add_argument("--gate", action="store_true", help="judge, and end with the gate's status")
+    parser.add_argument("--must-pass", metavar="EXPR", help="tasks that must pass: 'L1 or reverse'")
+    parser.add_argument("--fail-under", metavar="PCT", type=float, help="floor of the pass rate")
+    parser.add_argument(
+        "--subset",
+        action="store_true",
+        help="the run was limited on purpose: tasks that it left out do not lower its coverage",
+    )
+    parser.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    parser.add_argument(
+        "--json", dest="format", action="store_const", const="json", help="short for --format json"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        rules = _rules(arguments)
+        base = load_results(arguments.base)
+        run = merge([load_results(path) for path in arguments.runs])
+        if rules and rules.must_pass:
+            rules.must_pass.check(_known_names(base, run))
+        compared = compare(base, run)
+        verdict = judge(compared.run, rules, compared) if rules else None
+    except SettingsError as error:
+        print(f"sema-bench compare: {error}", file=sys.stderr)
+        return 2
+    for line in _lines(compared, verdict, arguments.format):
+        print(line)
+    return verdict.exit_status if verdict else 0
+
+
+def _known_names(*sources: Results) -> list[frozenset[str]]:
+    tasks = [task for results in sources for group in results.groups for task in group.tasks]
+    return [names_of(task.task, task.level, task.category) for task in tasks]
+
+
+def _rules(arguments: argparse.Namespace) -> Rules | None:
+    if not arguments.gate:
+        if arguments.must_pass or arguments.fail_under is not None or arguments.subset:
+            raise SettingsError(f"--must-pass, --fail-under, --subset: {_RULES}")
+        return None
+    expression: str | None = arguments.must_pass
+    return Rules(
+        must_pass=Selection.parse(expression) if expression is not None else None,
+        fail_under=arguments.fail_under,
+        subset=arguments.subset,
+    )
+
+
+def _lines(compared: Compared, verdict: GateVerdict | None, style: str) -> Iterator[str]:
+    if style == "json":
+        facts = comparison_facts(compared)
+        if verdict is not None:
+            facts["gate"] = verdict_facts(verdict)
+        yield json.dumps(facts, indent=1)
+        return
+    yield from comparison_lines(compared, markdown=style == "markdown")
+    if verdict is not None:
+        yield from verdict_lines(verdict, markdown=style == "markdown")
