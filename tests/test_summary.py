@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sema_bench.aggregate import Row, Table
+from pytest_sema_bench.aggregate import Row, Searches, Table
 from pytest_sema_bench.report.summary import table_lines
 
 ROW = Row(
@@ -18,6 +18,11 @@ ROW = Row(
     n_void=0,
     n_missing=0,
     n_truncated=0,
+    void_reasons=(),
+    n_tool_calls=22,
+    n_repaired=0,
+    n_misfits=0,
+    searches=Searches(n_searches=0, n_empty=0, n_fallbacks=0, n_used=0, n_used_first=0),
     pass_rate=0.8,
     interval=(0.548, 0.93),
     mean_score=0.853,
@@ -104,17 +109,39 @@ def test_several_samples_have_a_column_of_runs() -> None:
     assert cells(lines, "L2")[:4] == ["L2", "15", "45", "12"]
 
 
-REMARKS = {
-    "n_missing": "missing: 3 of 15 items have no record; the rates leave them out",
-    "n_void": "void: 3 of 15 items say nothing about the model; the rates leave them out",
-    "n_truncated": "truncated: 3 of 15 answers hit the token limit and count as wrong",
+REMARKS: dict[str, tuple[dict[str, Any], str]] = {
+    "missing": (
+        {"n_missing": 3},
+        "missing: 3 of 15 items have no record; the rates leave them out",
+    ),
+    "void": (
+        {"n_void": 3, "void_reasons": (("budget", 2), ("api error", 1))},
+        "void: 3 of 15 items say nothing about the model (budget ×2, api error ×1); the rates "
+        "leave them out, and --sema-resume asks them again",
+    ),
+    "truncated": (
+        {"n_truncated": 3},
+        "truncated: 3 of 15 answers hit the token limit and count as wrong",
+    ),
+    "much truncated": (
+        {"n_truncated": 3},
+        "truncated: that is much; set a higher max_tokens under sampling",
+    ),
+    "searches": (
+        {"searches": Searches(n_searches=9, n_empty=2, n_fallbacks=1, n_used=5, n_used_first=3)},
+        "docs_search: 9 searches, 2 empty, 1 by words only; 5 names that answers use had been "
+        "found, 3 of them first",
+    ),
+    "calls that do not fit": (
+        {"n_tool_calls": 40, "n_repaired": 2, "n_misfits": 1},
+        "schema accuracy of tool calls: 92.5% (2 repaired, 1 answered with an error)",
+    ),
 }
 
 
-@pytest.mark.parametrize(("field", "remark"), REMARKS.items(), ids=REMARKS)
-def test_what_keeps_the_rows_from_adding_up_is_said(field: str, remark: str) -> None:
+@pytest.mark.parametrize(("change", "remark"), REMARKS.values(), ids=REMARKS)
+def test_what_keeps_the_rows_from_adding_up_is_said(change: dict[str, Any], remark: str) -> None:
     """Once per table, and only where there is something to say."""
-    change: dict[str, Any] = {field: 3}
     assert markdown(table(replace(ROW, **change))).count(remark) == 1
     assert remark not in markdown(table(ROW))
 

@@ -4,7 +4,6 @@ Model text is hostile: control characters and marks that turn the direction of t
 as escapes, long lines are cut.
 """
 
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,10 +48,9 @@ def void_lines(record: Record, run: Path) -> Iterator[str]:
 
 def printable(text: str, width: int = _WIDTH) -> str:
     """The text on one line, cut to `width`, with unprintable characters shown as escapes."""
-    shown = "".join(
-        char if char.isprintable() and unicodedata.category(char) != "Cf" else _escape(char)
-        for char in text[: 4 * width]
-    )
+    shown = text[: 4 * width]
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else _escape(char) for char in shown)
     return shown if len(shown) <= width and len(text) <= 4 * width else shown[: width - 1] + "…"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tabulate import tabulate
 
-from pytest_sema_bench.aggregate import Row, Table
+from pytest_sema_bench.aggregate import Row, Searches, Table
 from pytest_sema_bench.report.failure import printable
 from pytest_sema_bench.telemetry import ErrorTable
 
@@ -23,6 +23,8 @@ _HEADERS = (
 )
 _SAMPLED = ("level", "tasks", "runs", *_HEADERS[2:])
 _NO_VALUE = "–"
+_MANY_TRUNCATED = 0.05
+"""Above this share of answers the token limit, not the model, is what was measured."""
 
 
 def table_lines(tables: Sequence[Table], *, markdown: bool = False) -> Iterator[str]:
@@ -104,13 +106,37 @@ def _cells(row: Row, *, sampled: bool) -> list[str]:
 
 def _remarks(total: Row) -> Iterator[str]:
     """What keeps the rows from adding up, or makes them weaker than they look."""
-    for n, text in (
-        (total.n_missing, "missing: {} items have no record; the rates leave them out"),
-        (total.n_void, "void: {} items say nothing about the model; the rates leave them out"),
-        (total.n_truncated, "truncated: {} answers hit the token limit and count as wrong"),
-    ):
-        if n:
-            yield text.format(f"{n} of {total.n_runs}")
+    of = f"of {total.n_runs}"
+    if total.n_missing:
+        yield f"missing: {total.n_missing} {of} items have no record; the rates leave them out"
+    if total.n_void:
+        reasons = ", ".join(f"{reason} ×{n}" for reason, n in total.void_reasons)
+        yield (
+            f"void: {total.n_void} {of} items say nothing about the model ({reasons}); the rates "
+            "leave them out, and --sema-resume asks them again"
+        )
+    if total.n_truncated:
+        yield f"truncated: {total.n_truncated} {of} answers hit the token limit and count as wrong"
+        if total.n_truncated > _MANY_TRUNCATED * total.n_graded:
+            yield "truncated: that is much; set a higher max_tokens under sampling"
+    n_broken = total.n_repaired + total.n_misfits
+    if n_broken:
+        fit = total.n_tool_calls - n_broken
+        yield (
+            f"schema accuracy of tool calls: {fit / total.n_tool_calls:.1%} "
+            f"({total.n_repaired} repaired, {total.n_misfits} answered with an error)"
+        )
+    if total.searches.n_searches:
+        yield _search_remark(total.searches)
+
+
+def _search_remark(searches: Searches) -> str:
+    fallbacks = f", {searches.n_fallbacks} by words only" if searches.n_fallbacks else ""
+    return (
+        f"docs_search: {searches.n_searches} searches, {searches.n_empty} empty{fallbacks}; "
+        f"{searches.n_used} names that answers use had been found, {searches.n_used_first} of them "
+        "first"
+    )
 
 
 def _comparison(tables: Sequence[Table], style: str) -> list[str]:

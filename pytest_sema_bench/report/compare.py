@@ -1,0 +1,212 @@
+"""Two runs side by side as lines of text, plain or Markdown. Prints nothing."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from tabulate import tabulate
+
+from pytest_sema_bench.compare import Compared, Comparison, Pair, Rates
+from pytest_sema_bench.report.failure import printable
+from pytest_sema_bench.results import TaskResult, Usage
+
+_NO_VALUE = "–"
+_RATES = ("tasks", "baseline", "95 %", "run", "95 %", "points")
+
+
+def comparison_lines(compared: Compared, *, markdown: bool = False) -> Iterator[str]:
+    """The lines of all comparisons, and what could not be paired."""
+    yield f"baseline: {safe(compared.base.source)}{_dated(compared.base.date)}"
+    yield f"run:      {safe(compared.run.source)}{_dated(compared.run.date)}"
+    yield ""
+    for comparison in compared.comparisons:
+        yield from _one(comparison, markdown=markdown)
+    for names, where in (
+        (compared.only_in_base, "only in the baseline"),
+        (compared.only_in_run, "only in the run"),
+    ):
+        if names:
+            yield f"{where}, so not compared: {', '.join(map(safe, names))}"
+            yield ""
+
+
+def changed_lines(comparison: Comparison, *, markdown: bool = False) -> Iterator[str]:
+    """The tasks that changed, each with its reason, under a heading with their number."""
+    single = comparison.single
+    for title, pairs in (
+        ("newly broken" if single else "passing less often", comparison.worse),
+        ("newly solved" if single else "passing more often", comparison.better),
+    ):
+        if not pairs:
+            continue
+        yield f"{title}: {len(pairs)}"
+        if markdown:
+            yield ""
+        indent = "- " if markdown else "  "
+        width = max(len(pair.task) for pair in pairs)
+        for pair in pairs:
+            counts = "" if single else f"{_count(pair.base)} -> {_count(pair.run)}  "
+            yield f"{indent}{safe(pair.task):<{width}}  {counts}{safe(_reason(pair))}".rstrip()
+        yield ""
+
+
+def points(difference: float) -> str:
+    """A difference of rates in points, with its sign and no negative nought."""
+    value = round(100 * difference, 1) + 0.0
+    return f"{value:+.1f}" if value else "0"
+
+
+def percent(rate: float) -> str:
+    """A rate in whole percent, never 0 or 100 unless it is exactly that."""
+    value = round(100 * rate)
+    if value == 0 and rate > 0:
+        return "<1 %"
+    return ">99 %" if value == 100 and rate < 1 else f"{value} %"
+
+
+def p_value(p: float) -> str:
+    """A p value that is never rounded to nought or across five percent."""
+    if p < 0.0001:
+        return "< 0.0001"
+    return f"= {p:.4f}" if abs(p - 0.05) < 0.001 or p < 0.001 else f"= {p:.3f}"
+
+
+def safe(text: str) -> str:
+    """Text of a model or a file that may stand in a line, plain or Markdown."""
+    return printable(text, width=200).replace("|", "¦").replace("`", "'").replace("<", "‹")
+
+
+def _one(comparison: Comparison, *, markdown: bool) -> Iterator[str]:
+    yield f"### {safe(comparison.name)}" if markdown else safe(comparison.name)
+    yield ""
+    if comparison.note:
+        yield safe(comparison.note)
+        yield ""
+    yield from _listed(_headline(comparison), markdown=markdown)
+    yield ""
+    yield from changed_lines(comparison, markdown=markdown)
+    if comparison.pairs and comparison.total is not None:
+        levels = (*comparison.levels, comparison.total)
+        for title, rows in (("level", levels), ("category", comparison.categories)):
+            headers = (title, *_RATES, *_changes(comparison))
+            yield from _table(headers, map(_cells, rows), markdown=markdown)
+            yield ""
+        yield "levels and categories describe; only the whole is tested"
+        yield ""
+        yield from _table(("per item", "baseline", "run"), _usage(comparison), markdown=markdown)
+        yield ""
+    yield from _left_out(comparison)
+
+
+def _headline(comparison: Comparison) -> Iterator[str]:
+    total, interval, test = comparison.total, comparison.interval, comparison.test
+    if total is None or interval is None or test is None:
+        yield "nothing can be compared"
+        return
+    n = f"{total.n_tasks} tasks, {_samples(comparison)}"
+    before, after = _interval(total.base_interval), _interval(total.run_interval)
+    yield f"pass rate {percent(total.base)} ({before}), now {percent(total.run)} ({after}); {n}"
+    low, high = interval
+    yield (
+        f"difference {points(total.difference)} points, "
+        f"95 % interval {points(low)} to {points(high)}"
+    )
+    yield (
+        f"exact paired test: p {p_value(test.p_worse)} for a fall (one-sided), "
+        f"p {p_value(test.p_two_sided)} for any change"
+    )
+
+
+def _samples(comparison: Comparison) -> str:
+    base, run = comparison.base.n_samples, comparison.run.n_samples
+    if base == run:
+        return "1 sample of each" if run == 1 else f"{run} samples of each"
+    return f"{base} samples of each in the baseline and {run} in the run"
+
+
+def _changes(comparison: Comparison) -> tuple[str, str]:
+    return ("broken", "solved") if comparison.single else ("worse", "better")
+
+
+def _cells(row: Rates) -> tuple[str, ...]:
+    return (
+        safe(row.label),
+        str(row.n_tasks),
+        percent(row.base),
+        _interval(row.base_interval),
+        percent(row.run),
+        _interval(row.run_interval),
+        points(row.difference),
+        str(row.n_worse),
+        str(row.n_better),
+    )
+
+
+def _usage(comparison: Comparison) -> Iterator[tuple[str, ...]]:
+    before, after = comparison.usage
+    yield "cost $", _each(before, before.cost_usd, 5), _each(after, after.cost_usd, 5)
+    yield "tokens", _each(before, before.n_tokens, 0), _each(after, after.n_tokens, 0)
+    for title, ones, others in (
+        ("calls of", before.tool_calls, after.tool_calls),
+        ("VM errors:", before.vm_errors, after.vm_errors),
+    ):
+        counts = dict(ones), dict(others)
+        for name in dict.fromkeys([*counts[0], *counts[1]]):
+            cells = (
+                _each(u, c.get(name, 0), 2) for u, c in zip((before, after), counts, strict=True)
+            )
+            yield (f"{title} {safe(name)}", *cells)
+
+
+def _each(usage: Usage, value: float | None, digits: int) -> str:
+    return (
+        _NO_VALUE if value is None or not usage.n_items else f"{value / usage.n_items:,.{digits}f}"
+    )
+
+
+def _left_out(comparison: Comparison) -> Iterator[str]:
+    if comparison.left_out:
+        yield f"left out: {len(comparison.left_out)} tasks of the baseline"
+        reasons: dict[str, list[str]] = {}
+        for entry in comparison.left_out:
+            reasons.setdefault(entry.why, []).append(entry.task)
+        for why, tasks in reasons.items():
+            yield f"  {safe(why)}: {', '.join(map(safe, tasks))}"
+        yield ""
+    if comparison.added:
+        yield f"not in the baseline: {', '.join(map(safe, comparison.added))}"
+        yield ""
+
+
+def _reason(pair: Pair) -> str:
+    if pair.difference < 0:
+        return ", ".join(pair.run.reasons)
+    return f"was: {', '.join(pair.base.reasons)}"
+
+
+def _count(task: TaskResult) -> str:
+    return f"{task.n_pass}/{len(task.graded)}"
+
+
+def _interval(interval: tuple[float, float]) -> str:
+    return f"{100 * interval[0]:.0f}–{100 * interval[1]:.0f} %"
+
+
+def _dated(date: str | None) -> str:
+    return f" ({safe(date[:10])})" if date else ""
+
+
+def _listed(lines: Iterable[str], *, markdown: bool) -> Iterator[str]:
+    for line in lines:
+        yield f"- {line}" if markdown else line
+
+
+def _table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], *, markdown: bool
+) -> Iterator[str]:
+    align = ("left", *["right"] * (len(headers) - 1))
+    yield from tabulate(
+        list(rows),
+        headers=headers,
+        tablefmt="github" if markdown else "simple",
+        colalign=align,
+        disable_numparse=True,
+    ).splitlines()

@@ -1,0 +1,69 @@
+"""The gate's verdict as lines of text, plain or Markdown. Prints nothing."""
+
+from collections.abc import Iterator
+
+from pytest_sema_bench.compare import Compared
+from pytest_sema_bench.gate import GateOutcome, GateVerdict, ModelVerdict
+from pytest_sema_bench.report.compare import changed_lines, p_value, safe
+
+_MEANING = {
+    GateOutcome.REGRESSED: "it got worse",
+    GateOutcome.INCOMPLETE: "the run did not get to its end, so it is not judged",
+    GateOutcome.CANNOT_TELL: "there is too little in common to judge",
+    GateOutcome.NO_EVIDENCE: "nothing says that it got worse",
+}
+
+
+def verdict_lines(
+    verdict: GateVerdict, compared: Compared | None = None, *, markdown: bool = False
+) -> Iterator[str]:
+    """The verdict, its reasons, what broke, and what this comparison could have seen."""
+    outcome = verdict.outcome
+    head = f"gate: {outcome.value.upper()}: {_MEANING[outcome]} (exit status {outcome.exit_status})"
+    yield f"**{head}**" if markdown else head
+    yield ""
+    for finding in verdict.findings:
+        yield f"- {finding.outcome.value}: {safe(finding.text)}"
+    if verdict.findings:
+        yield ""
+    for index, test in enumerate(verdict.tests):
+        if compared is not None and test.fired:
+            yield from changed_lines(compared.comparisons[index], markdown=markdown)
+        for line in _test_lines(test, verdict):
+            yield f"{'' if line.startswith(' ') else '- '}{line}" if markdown else line
+        yield ""
+
+
+def _test_lines(test: ModelVerdict, verdict: GateVerdict) -> Iterator[str]:
+    name = safe(test.name)
+    if test.p is None:
+        return
+    if test.p_adjusted is None:
+        p = f"p {p_value(test.p)}, which counts for nothing at this coverage"
+    elif len(verdict.tests) > 1:
+        p = f"p {p_value(test.p)}, {p_value(test.p_adjusted)[2:]} after Holm"
+    else:
+        p = f"p {p_value(test.p)}"
+    yield f"{name}: {p}; the gate fires at {verdict.alpha:g} or less"
+    if test.taken_back:
+        yield "  the test fired, but further runs of the broken tasks did not confirm it"
+    if test.n_to_fire is not None:
+        yield f"  to fire, {test.n_to_fire} tasks had to be newly broken, given those newly solved"
+    yield f"  {_seen(test)}"
+    yield f"  {_needed(test)}"
+
+
+def _seen(test: ModelVerdict) -> str:
+    if test.smallest_fall is None:
+        return "no fall of the pass rate is seen in 80 of 100 runs"
+    return (
+        f"the smallest fall that {test.n_tasks} such tasks show in 80 of 100 runs: "
+        f"{100 * test.smallest_fall:.0f} points of the pass rate"
+    )
+
+
+def _needed(test: ModelVerdict) -> str:
+    if test.samples_for_ten is None:
+        return "a fall of ten points is out of reach, even with twenty samples of each task"
+    samples = "1 sample" if test.samples_for_ten == 1 else f"{test.samples_for_ten} samples"
+    return f"to see a fall of ten points: {samples} of each task, in the baseline and in the run"

@@ -1,0 +1,54 @@
+"""The list of runs and the trend of each model as lines of text. Prints nothing."""
+
+from collections.abc import Iterator
+
+from tabulate import tabulate
+
+from pytest_sema_bench.history import History, ModelEntry, RunEntry, sparkline, trends
+from pytest_sema_bench.report.compare import percent, safe
+
+_HEADERS = ("date", "commit", "model", "tasks", "passed", "rate", "cost $", "gate", "run")
+_COMMIT_CHARS = 9
+
+
+def history_lines(history: History, *, ascii_only: bool = False) -> Iterator[str]:
+    """A line for each model of each run, then a trend for each model, then what is damaged."""
+    no_value = "-" if ascii_only else "–"
+    rows = [_cells(run, model, no_value) for run in history.runs for model in run.models]
+    if rows:
+        align = ("left",) * 3 + ("right",) * 4 + ("left",) * 2
+        yield from tabulate(
+            rows, headers=_HEADERS, colalign=align, disable_numparse=True
+        ).splitlines()
+        yield ""
+        yield from _trend_lines(history, ascii_only=ascii_only)
+    else:
+        yield "no runs yet; pytest --sema-model=reference makes one without a key"
+    for text in history.damaged:
+        yield f"skipped, damaged: {safe(text)}"
+
+
+def _trend_lines(history: History, *, ascii_only: bool) -> Iterator[str]:
+    found = [trend for trend in trends(history.runs) if trend.rates]
+    width = max((len(safe(trend.name)) for trend in found), default=0)
+    if found:
+        scale = "each digit a tenth" if ascii_only else "a full block is 100 %"
+        yield f"pass rate over the runs of the same suite, oldest first ({scale})"
+    for trend in found:
+        line = sparkline(trend.rates, ascii_only=ascii_only)
+        yield f"  {safe(trend.name):<{width}}  {line}  now {percent(trend.rates[-1])}"
+
+
+def _cells(run: RunEntry, model: ModelEntry, no_value: str) -> tuple[str, ...]:
+    state = "" if run.state in (None, "finished") else f" ({run.state})"
+    return (
+        safe((run.date or no_value)[:16].replace("T", " ")),
+        safe((run.commit or no_value)[:_COMMIT_CHARS]),
+        safe(model.name),
+        str(model.n_tasks),
+        f"{model.n_pass}/{model.n_graded}",
+        no_value if model.rate is None else percent(model.rate),
+        "?" if model.cost_usd is None else f"{model.cost_usd:.4f}",
+        safe(run.gate or no_value),
+        safe(f"{run.folder}{state}"),
+    )
