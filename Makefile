@@ -1,6 +1,8 @@
 # Each target makes its own .venv; nothing else on the machine is assumed but Python and Node.
 PYTHON ?= python3
 BIN := .venv/bin
+# Compiled modules are worth their files: each run of pytest would compile the plugin anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: bench test check format wheel clean
 

@@ -39,6 +39,9 @@ def main() -> None:
         printed = run(binaries / "pytest", "--sema-model=reference", "-q", cwd=elsewhere)
         if "60 passed" not in printed:
             sys.exit("the installed plugin did not pass its sixty tasks")
+        (report,) = elsewhere.glob("reports/*/report.html")
+        if "L5-05" not in report.read_text("utf-8"):
+            sys.exit("the report lacks a task")
     print("the wheel works")
 
 

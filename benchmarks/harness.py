@@ -1,10 +1,12 @@
-"""Wall time over its ideal and processor time per item, against a server of 0.25 s a reply.
+"""Wall time over its ideal, processor time and memory per item, at 0.25 s a reply.
 
     python benchmarks/harness.py [--quick]
 
-Each item makes two calls, so the ideal is items × 2 / concurrency × 0.25 s. `harness alone` has
-answers without code, so the VM has nothing to do; `with the VM` has right answers to all sixty
-tasks, where the VM's own processor time counts too. CPU is that of the pytest process alone.
+Each item makes two calls, so the ideal is items × 2 / concurrency × 0.25 s. `harness` has answers
+without code, so the VM has nothing to do; `with the VM` has right answers to all sixty tasks, where
+the VM's own processor time counts too. CPU is that of pytest and all its processes, start-up
+included; memory is the peak of the largest of them. Growth compares the longest with the shortest
+run of one process.
 """
 
 import os
@@ -13,22 +15,60 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 
 from slow_server import slow_server
 from tabulate import tabulate
 
 REPLY_S = 0.25
-RUN = (
-    "import sys, time, pytest; status = pytest.main(sys.argv[1:]); "
-    "print(f'CPU {time.process_time():.3f}'); sys.exit(status)"
+N_TASKS = 60
+RUN = """
+import resource, sys, pytest
+status = pytest.main(sys.argv[1:])
+own, others = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+cpu_s = sum(usage.ru_utime + usage.ru_stime for usage in (own, others))
+print(f"USED {cpu_s:.3f} {own.ru_maxrss}")
+sys.exit(status)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """A run to measure."""
+
+    samples: int
+    concurrency: int
+    """Over all processes."""
+    n_workers: int = 0
+
+    @property
+    def n_items(self) -> int:
+        """Of all sixty tasks."""
+        return self.samples * N_TASKS
+
+    @property
+    def ideal_s(self) -> float:
+        """What the replies alone take."""
+        return self.n_items * 2 / self.concurrency * REPLY_S
+
+
+QUICK = (Size(samples=2, concurrency=50),)
+FULL = (
+    Size(samples=10, concurrency=50),
+    Size(samples=50, concurrency=50),
+    Size(samples=50, concurrency=200),
+    Size(samples=50, concurrency=50, n_workers=2),
+    Size(samples=50, concurrency=200, n_workers=2),
 )
 
 
-def measure(url: str, samples: int, concurrency: int) -> tuple[float, float, int]:
-    """Wall seconds, CPU seconds and number of items of one pytest run."""
+def measure(url: str, size: Size) -> tuple[float, float, int]:
+    """Wall seconds, CPU seconds, and peak KB of the first process, of one pytest run."""
+    per_process = size.concurrency // max(1, size.n_workers)
     with tempfile.TemporaryDirectory() as folder:
-        arguments = ["--sema-model=slow", f"--sema-base-url={url}", f"--sema-samples={samples}"]
-        arguments += [f"--sema-concurrency={concurrency}", f"--sema-report-dir={folder}"]
+        arguments = ["--sema-model=slow", f"--sema-base-url={url}"]
+        arguments += [f"--sema-samples={size.samples}", f"--sema-concurrency={per_process}"]
+        arguments += [f"--sema-report-dir={folder}", f"-n{size.n_workers}"]
         started = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-c", RUN, *arguments, "-q", "--tb=no", "-p", "no:cacheprovider"],
@@ -39,28 +79,34 @@ def measure(url: str, samples: int, concurrency: int) -> tuple[float, float, int
             check=False,
         )
         wall_s = time.monotonic() - started
-    cpu = re.search(r"^CPU (\S+)", done.stdout, re.MULTILINE)
-    counts = re.findall(r"(\d+) (?:passed|failed)", done.stdout)
-    if cpu is None or not counts or "error" in done.stdout.splitlines()[-2]:
-        sys.exit(done.stdout + done.stderr)
-    return wall_s, float(cpu[1]), sum(map(int, counts))
+    used = re.search(r"^USED (\S+) (\d+)", done.stdout, re.MULTILINE)
+    graded = sum(map(int, re.findall(r"(\d+) (?:passed|failed)", done.stdout)))
+    if used is None or graded != size.n_items:
+        sys.exit(done.stdout[-4000:] + done.stderr)
+    return wall_s, float(used[1]), int(used[2])
 
 
 def main() -> None:
     """Measure and print the table."""
-    sizes = [(1, 16), (10, 16), (10, 50)]
-    if "--quick" in sys.argv:
-        sizes = [(1, 16)]
+    sizes = QUICK if "--quick" in sys.argv else FULL
     rows: list[list[object]] = []
-    for title, mode in (("harness alone", "prose"), ("with the VM", "reference")):
+    peaks_kb: dict[int, int] = {}
+    for title, mode, chosen in (("harness", "prose", sizes), ("with the VM", "reference", QUICK)):
         with slow_server(REPLY_S, mode) as url:
-            for samples, concurrency in sizes:
-                wall_s, cpu_s, n = measure(url, samples, concurrency)
-                ideal_s = n * 2 / concurrency * REPLY_S
-                figures = (wall_s, ideal_s, wall_s / ideal_s, 1000 * cpu_s / n)
-                rows.append([title, n, concurrency, *figures])
-    headers = ["", "items", "concurrency", "wall s", "ideal s", "ratio", "CPU ms/item"]
-    print(tabulate(rows, headers=headers, floatfmt=".2f"))
+            for size in chosen:
+                wall_s, cpu_s, peak_kb = measure(url, size)
+                if mode == "prose" and not size.n_workers:
+                    peaks_kb.setdefault(size.n_items, peak_kb)
+                figures = (wall_s, size.ideal_s, wall_s / size.ideal_s)
+                used = (1000 * cpu_s / size.n_items, peak_kb / 1024)
+                processes = max(1, size.n_workers)
+                rows.append([title, size.n_items, size.concurrency, processes, *figures, *used])
+    headers = ["", "items", "concurrency", "processes", "wall s", "ideal s", "ratio"]
+    print(tabulate(rows, [*headers, "CPU ms/item", "peak MB"], floatfmt=".2f"))
+    if len(peaks_kb) > 1:
+        few, many = min(peaks_kb), max(peaks_kb)
+        growth = (peaks_kb[many] - peaks_kb[few]) / (many - few)
+        print(f"memory grows by {growth:.1f} KB an item from {few} to {many} items")
 
 
 if __name__ == "__main__":

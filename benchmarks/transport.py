@@ -12,7 +12,8 @@ import httpx
 from slow_server import slow_server
 from tabulate import tabulate
 
-from pytest_sema_bench.chat import ChatClient
+from pytest_sema_bench.chat import ChatClient, HttpWire
+from pytest_sema_bench.redaction import Redactor
 
 N_CALLS = 1200
 REPLY_S = 0.25
@@ -23,7 +24,8 @@ async def run(url: str, n_connections: int, *, own_pool: bool) -> float:
     """Seconds for all calls."""
     limits = httpx.Limits(max_connections=n_connections, max_keepalive_connections=n_connections)
     transport = httpx.AsyncHTTPTransport(limits=limits) if own_pool else None
-    client = ChatClient(url, None, n_connections=n_connections, transport=transport)
+    wire = HttpWire(url, None, n_connections=n_connections, transport=transport)
+    client = ChatClient(wire, redactor=Redactor())
     slots = asyncio.Semaphore(n_connections)
 
     async def call() -> None:

@@ -14,10 +14,11 @@ from importlib.resources import files
 from typing import Any, Protocol
 
 from pytest_sema_bench.chat import ChatReply
+from pytest_sema_bench.docs.search import Found
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.grade import VMFailure
 from pytest_sema_bench.settings import Config
-from pytest_sema_bench.tools import Toolbox
+from pytest_sema_bench.tools import Toolbox, about_tools
 from pytest_sema_bench.transcript import Call, Message, Tokens, Transcript
 
 
@@ -34,8 +35,8 @@ class Stop(Enum):
 class Chat(Protocol):
     """What the loop needs of a chat API."""
 
-    async def complete(self, body: dict[str, Any]) -> ChatReply:
-        """The reply to one request body."""
+    async def complete(self, body: dict[str, Any], conversation: str | None = None) -> ChatReply:
+        """The reply to one request body, which belongs to the conversation of that name."""
         ...
 
 
@@ -51,8 +52,13 @@ class AgentRun:
     """Replies with tool calls that were answered."""
     tool_calls: dict[str, int]
     n_repairs: int
+    """Tool calls that did not fit their schema and were understood all the same."""
+    n_misfits: int
+    """Tool calls that did not fit their schema and were answered with an error."""
     failures: tuple[VMFailure, ...]
     """VM errors that tool calls met, in order."""
+    searches: tuple[Found, ...]
+    """What searches of the documentation gave, in order."""
     transcript: Transcript
 
     @property
@@ -63,7 +69,7 @@ class AgentRun:
     @property
     def tokens(self) -> Tokens:
         """Of all calls together."""
-        return sum((call.tokens for call in self.transcript.calls), Tokens())
+        return sum((call.tokens for call in self.transcript.calls if call.tokens), Tokens())
 
     @property
     def retries(self) -> int:
@@ -91,7 +97,13 @@ _FORCE = (
 
 
 async def run_agent(
-    prompt: str, chat: Chat, *, model_id: str, config: Config, toolbox: Toolbox
+    prompt: str,
+    chat: Chat,
+    *,
+    model_id: str,
+    config: Config,
+    toolbox: Toolbox,
+    conversation: str | None = None,
 ) -> AgentRun:
     """Run the loop to its end. Raises BrokenOff for what is not the model's doing."""
     loop = _Loop(model_id, config, toolbox)
@@ -104,7 +116,7 @@ async def run_agent(
             forced = loop.rounds >= config.max_rounds and bool(config.tools)
             if forced:
                 loop.messages.append({"role": "user", "content": _FORCE})
-            reply = await chat.complete(loop.body(forced=forced))
+            reply = await chat.complete(loop.body(forced=forced), conversation)
             loop.calls.append(reply.call)
             wanted = _tool_calls(reply.message) if config.tools else []
             if forced or not wanted:
@@ -128,6 +140,8 @@ class _Loop:
         self._counts: Counter[str] = Counter()
         self._failures: list[VMFailure] = []
         self._n_repairs = 0
+        self._n_misfits = 0
+        self._searches: list[Found] = []
 
     def body(self, *, forced: bool) -> dict[str, Any]:
         """The next request. A forced answer keeps the tools, so that prompt caches hold."""
@@ -156,16 +170,19 @@ class _Loop:
             name = function.get("name")
             result = await self._toolbox.call(name, function.get("arguments"))
             self._counts[name[:80] if isinstance(name, str) else "?"] += 1
-            self._n_repairs += result.n_repairs
+            self._n_repairs += result.repaired
+            self._n_misfits += result.misfit
             if result.failure:
                 self._failures.append(result.failure)
+            if result.found:
+                self._searches.append(result.found)
             call_id = call.get("id") if isinstance(call, dict) else None
             self.messages.append({"role": "tool", "tool_call_id": call_id, "content": result.text})
 
     def finish(self, reply: ChatReply, *, forced: bool) -> AgentRun:
         """The run, with the reply as its last."""
         answer = _text(reply.message)
-        if reply.call.finish_reason == "length":
+        if reply.call.finish_reason in ("length", "max_tokens"):
             stop = Stop.TRUNCATED
         elif answer.strip():
             stop = Stop.FORCED if forced else Stop.ANSWERED
@@ -181,7 +198,9 @@ class _Loop:
             rounds=self.rounds,
             tool_calls=dict(sorted(self._counts.items())),
             n_repairs=self._n_repairs,
+            n_misfits=self._n_misfits,
             failures=tuple(self._failures),
+            searches=tuple(self._searches),
             transcript=Transcript(messages=tuple(self.messages), calls=tuple(self.calls)),
         )
 
@@ -195,8 +214,7 @@ def system_prompt(config: Config) -> str:
         text = (files("pytest_sema_bench.prompts") / "system.md").read_text("utf-8")
     if not config.tools:
         return text.strip()
-    about_tools = (files("pytest_sema_bench.prompts") / "tools.md").read_text("utf-8")
-    return f"{text.strip()}\n\n{about_tools.format(max_rounds=config.max_rounds).strip()}"
+    return f"{text.strip()}\n\n{about_tools(config.tools, config.max_rounds)}"
 
 
 def _tool_calls(message: Message) -> list[Any]:

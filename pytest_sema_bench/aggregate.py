@@ -1,6 +1,6 @@
 """From records to the rows of the table: per model and configuration, by level and in all."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +8,21 @@ from pytest_sema_bench.record import Record
 from pytest_sema_bench.stats import clustered_interval
 
 ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searches:
+    """What searches of the documentation came to, over a group of records."""
+
+    n_searches: int
+    n_empty: int
+    """Those that found nothing."""
+    n_fallbacks: int
+    """Those that the service could not answer, so that the lexical search did."""
+    n_used: int
+    """Names that answers use and that searches had shown, counted once an answer."""
+    n_used_first: int
+    """Those of them that stood first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +40,14 @@ class Row:
     n_missing: int
     """Items that were asked for and have no record."""
     n_truncated: int
+    void_reasons: tuple[tuple[str, int], ...]
+    """Why items are void, the most frequent reason first."""
+    n_tool_calls: int
+    n_repaired: int
+    """Tool calls that did not fit their schema and were understood all the same."""
+    n_misfits: int
+    """Tool calls that did not fit their schema and were answered with an error."""
+    searches: Searches
     pass_rate: float | None
     """None when nothing was graded."""
     interval: tuple[float, float]
@@ -122,13 +145,34 @@ def _row(label: str, items: Sequence[Expected], by_item: dict[Expected, Record])
         n_void=len(records) - len(graded),
         n_missing=len(items) - len(records),
         n_truncated=sum(record.reason == "truncated" for record in graded),
+        void_reasons=tuple(
+            Counter(record.reason for record in records if record.outcome == "void").most_common()
+        ),
+        n_tool_calls=sum(sum(record.tool_calls.values()) for record in records),
+        n_repaired=sum(record.repairs for record in records),
+        n_misfits=sum(record.misfits for record in records),
+        searches=_searches(records),
         pass_rate=n_pass / len(graded) if graded else None,
         interval=clustered_interval([sum(p) / len(p) for p in passes], [len(p) for p in passes]),
         mean_score=_mean(scores),
         tool_calls_per_item=_mean([sum(record.tool_calls.values()) for record in graded]),
         n_tokens=sum(record.tokens.total for record in records),
-        cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+        cost_usd=None
+        if None in costs or not costs
+        else sum(cost for cost in costs if cost is not None),
         seconds_per_item=_mean([record.latency_s for record in graded]),
+    )
+
+
+def _searches(records: Sequence[Record]) -> Searches:
+    docs = [record.docs for record in records if record.docs]
+    ranks = [rank for use in docs for rank in use["used"].values()]
+    return Searches(
+        n_searches=sum(use["searches"] for use in docs),
+        n_empty=sum(use["empty"] for use in docs),
+        n_fallbacks=sum(use["fallbacks"] for use in docs),
+        n_used=len(ranks),
+        n_used_first=ranks.count(1),
     )
 
 

@@ -1,15 +1,17 @@
 """Task files as pytest collectors, and their items."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sema_bench.engine import WorkItem
 from pytest_sema_bench.errors import BenchError, TaskError
+from pytest_sema_bench.item import WorkItem
 from pytest_sema_bench.record import Record
 from pytest_sema_bench.report.failure import failure_lines, void_lines
+from pytest_sema_bench.report.github import junit_properties, without_commands
 from pytest_sema_bench.task import load_task
 
 if TYPE_CHECKING:
@@ -69,13 +71,13 @@ class TaskItem(pytest.Item):
     def setup(self) -> None:
         """Wait for the verdict. What is not the model's doing is raised here, as an error."""
         self._record = self._bench.result(self.work)
+        self.user_properties += junit_properties(self._record)
         if self._record.outcome == "void":
             raise VoidItem(self._record)
 
     def runtest(self) -> None:
         """Fail if the answer was wrong."""
         assert self._record is not None
-        self.user_properties += [("sema_score", self._record.score)]
         if self._record.outcome == "fail":
             raise WrongAnswer(self._record)
 
@@ -92,7 +94,9 @@ class TaskItem(pytest.Item):
             return str(excinfo.value)
         else:
             return super().repr_failure(excinfo)
-        return "\n".join(lines)
+        text = "\n".join(lines)
+        # What a model writes must not become a command to the runner that reads the log.
+        return without_commands(text) if "GITHUB_ACTIONS" in os.environ else text
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """File, line of the prompt and name."""

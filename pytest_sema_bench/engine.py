@@ -9,71 +9,65 @@ import asyncio
 import os
 import threading
 import time
-import traceback
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
-from pytest_sema_bench.agent import AgentRun, BrokenOff, run_agent, system_prompt
-from pytest_sema_bench.chat import ChatClient, LocalTransport, Patience
-from pytest_sema_bench.errors import ModelError, TaskError, VMError
-from pytest_sema_bench.grade import Grader, Outcome, Verdict
-from pytest_sema_bench.grade.grader import GRADER_VERSION
-from pytest_sema_bench.models import Model, Price
-from pytest_sema_bench.record import Record, content_key
+from pytest_sema_bench.agent import AgentRun, BrokenOff, run_agent
+from pytest_sema_bench.chat import (
+    ChatClient,
+    Gate,
+    HttpWire,
+    LocalTransport,
+    OpenGate,
+    Patience,
+    RecordingWire,
+    ReplayWire,
+    Wire,
+)
+from pytest_sema_bench.conclude import NoVerdict, make_record
+from pytest_sema_bench.docs.choose import make_search
+from pytest_sema_bench.docs.settings import DocsSettings
+from pytest_sema_bench.grade import Grader, Verdict
+from pytest_sema_bench.item import WorkItem
+from pytest_sema_bench.limits import Gates, Ledger, open_ledger
+from pytest_sema_bench.models import Model
+from pytest_sema_bench.record import Record
+from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.reference import ReferenceModel
-from pytest_sema_bench.settings import Config, Limits
+from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.task import Task
 from pytest_sema_bench.tools import Toolbox, make_toolbox
-from pytest_sema_bench.transcript import Tokens
 from pytest_sema_bench.vm import SemaVM, VMInfo, create_vm
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkItem:
-    """One task for one model in one configuration, one sample of it."""
-
-    task: Task
-    model: Model
-    config: Config
-    sample: int = 1
-
-    @property
-    def name(self) -> str:
-        """The item's name in pytest: `palindrome[kimi-k2.6-tools]`, `…-s2` for sample 2."""
-        suffix = f"-s{self.sample}" if self.sample > 1 else ""
-        return f"{self.task.slug}[{self.model.name}-{self.config.name}{suffix}]"
-
-    @property
-    def id(self) -> str:
-        """Unique within a run; the task's id and the item's name."""
-        return f"{self.task.id}::{self.name}"
-
-    @property
-    def key(self) -> str:
-        """Content hash of all that is asked, for resume and pairing."""
-        return content_key(
-            task=self.task.task_hash,
-            prompt=self.task.full_prompt,
-            system=system_prompt(self.config),
-            model=self.model.id,
-            provider=self.model.provider,
-            config=_config_content(self.config),
-            sample=self.sample,
-        )
-
-
-@cache
-def _config_content(config: Config) -> dict[str, Any]:
-    return asdict(config)
-
-
 Keep = Callable[[WorkItem, Record, dict[str, Any]], Record]
 """Puts a record and its transcript on disk and gives the record with the transcript's path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On what terms servers are asked."""
+
+    run: str = "a run of its own"
+    """Under this name the processes of a run share its budget and progress."""
+    started: float = field(default_factory=time.time)
+    """When the run began, in seconds since the epoch: refusals before that do not concern it."""
+    shared: bool = False
+    """Whether limits are those of the whole machine, or of this engine alone."""
+    patience: Patience | None = None
+    record: Path | None = None
+    """Folder to write every exchange to."""
+    replay: Path | None = None
+    """Folder with recorded exchanges to answer from, without any network."""
+    docs: DocsSettings | None = None
+    """How the documentation is searched; None for lexically."""
+    keys: tuple[str, ...] = ()
+    """The keys in use, to be removed from whatever is kept."""
 
 
 class Engine:
@@ -86,20 +80,21 @@ class Engine:
         concurrency: int,
         keep: Keep,
         n_hosts: int | None = None,
-        patience: Patience | None = None,
+        terms: Terms | None = None,
         limits: Limits | None = None,
     ) -> None:
         self._backend = backend
         self._concurrency = concurrency
         self._keep = keep
         self._n_hosts = n_hosts or min(4, os.cpu_count() or 1)
-        self._patience = patience
+        self._terms = terms or Terms()
         self._limits = limits or Limits()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="sema-bench", daemon=True
         )
         self._under_way: dict[str, Future[Record]] = {}
+        self._ended: dict[str, Record] = {}
         self._open: _Resources | None = None
 
     def open(self, tasks: Sequence[Task]) -> VMInfo:
@@ -112,19 +107,23 @@ class Engine:
         """Put items under way, in this order. One that already is stays as it is."""
         assert self._open is not None
         for item in items:
-            if item.id not in self._under_way:
+            if item.id not in self._under_way and item.id not in self._ended:
                 work = self._open.run(item)
                 self._under_way[item.id] = asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def is_done(self, item: WorkItem, within_s: float) -> bool:
         """Whether the item has ended before that time is over; it is started if it was not."""
         self.start([item])
-        return bool(wait([self._under_way[item.id]], timeout=within_s).done)
+        return item.id in self._ended or bool(wait([self._under_way[item.id]], within_s).done)
 
     def result(self, item: WorkItem) -> Record:
         """The item's record, waiting for it; the item is started if it was not."""
         self.start([item])
-        return self._under_way[item.id].result()
+        if item.id not in self._ended:
+            self._ended[item.id] = self._under_way[item.id].result()
+            # A future is several times as large as what else there is of an item.
+            del self._under_way[item.id]
+        return self._ended[item.id]
 
     def close(self) -> None:
         """Cancel what is under way, end the VM's processes and the loop.
@@ -147,10 +146,12 @@ class Engine:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _make_resources(self, tasks: Sequence[Task]) -> "_Resources":
+        ledger = open_ledger() if self._terms.shared else Ledger(":memory:")
         vm = create_vm(self._backend, self._n_hosts)
         try:
             info = await vm.info()
         except BaseException:
+            ledger.close()
             await vm.close()
             raise
         return _Resources(
@@ -160,7 +161,8 @@ class Engine:
             limits=self._limits,
             slots=asyncio.Semaphore(self._concurrency),
             n_connections=self._concurrency,
-            patience=self._patience,
+            terms=self._terms,
+            ledger=ledger,
             reference=ReferenceModel(tasks),
             keep=self._keep,
         )
@@ -176,6 +178,8 @@ class Engine:
             await self._open.close()
         others |= asyncio.all_tasks()
         await asyncio.gather(*others - {asyncio.current_task()}, return_exceptions=True)
+        if self._open is not None:
+            self._open.close_ledger()
         await self._loop.shutdown_default_executor()
 
 
@@ -191,7 +195,8 @@ class _Resources:
         limits: Limits,
         slots: asyncio.Semaphore,
         n_connections: int,
-        patience: Patience | None,
+        terms: Terms,
+        ledger: Ledger,
         reference: ReferenceModel,
         keep: Keep,
     ) -> None:
@@ -201,15 +206,21 @@ class _Resources:
         self._limits = limits
         self._slots = slots
         self._n_connections = n_connections
-        self._patience = patience
+        self._terms = terms
+        self._redactor = Redactor(terms.keys)
+        self._ledger = ledger
+        self._search = make_search(terms.docs)
+        self._gates = Gates(ledger, run=terms.run, started=terms.started)
         self._reference = reference
         self._keep = keep
-        self._clients: dict[tuple[str | None, str | None], ChatClient] = {}
+        self._clients: dict[tuple[str, str | None], ChatClient] = {}
         self._toolboxes: dict[str, Toolbox] = {}
 
     async def run(self, item: WorkItem) -> Record:
         """The item's record, on disk when this returns."""
-        run, verdict, void, elapsed_s = None, None, None, 0.0
+        run: AgentRun | None = None
+        end: Verdict | NoVerdict
+        elapsed_s = 0.0
         try:
             async with self._slots:
                 started = time.monotonic()
@@ -217,122 +228,106 @@ class _Resources:
                     run = await self._ask(item)
                 finally:
                     elapsed_s = time.monotonic() - started
-            verdict = await self._grader.grade(item.task, run.answer, truncated=run.truncated)
+            end = await self._grader.grade(item.task, run.answer, truncated=run.truncated)
         except BrokenOff as broken:
-            run, void = broken.run, _void(broken.__cause__)
+            run, end = broken.run, NoVerdict.because(broken.__cause__)
         except Exception as error:
-            void = _void(error)
-        record = _record(item, run, verdict, void, elapsed_s, self.vm_info)
+            end = NoVerdict.because(error)
+        record = make_record(item, run, end, latency_s=elapsed_s, vm=self.vm_info)
         transcript = run.transcript.as_json() if run else {"messages": [], "calls": []}
-        if void and void.trace:
-            transcript["traceback"] = void.trace
+        if isinstance(end, NoVerdict) and end.trace:
+            transcript["traceback"] = end.trace
+        return await asyncio.shield(self._put_away(item, self._redacted(record), transcript))
+
+    async def _put_away(self, item: WorkItem, record: Record, transcript: dict[str, Any]) -> Record:
         loop = asyncio.get_running_loop()
-        keeping = loop.run_in_executor(None, self._keep, item, record, transcript)
-        return await asyncio.shield(keeping)
+        record = await loop.run_in_executor(None, self._keep, item, record, transcript)
+        graded = record.outcome != "void"
+        self._ledger.count(self._terms.run, graded=graded, n_retries=record.retries)
+        return record
+
+    def _redacted(self, record: Record) -> Record:
+        """The record without any key, for it is shown as well as written."""
+        line = record.to_json()
+        cleaned = self._redactor.clean(line)
+        return record if cleaned == line else Record.from_json(cleaned)
 
     async def close(self) -> None:
         """Close connections and the VM."""
-        await asyncio.gather(self._vm.close(), *(c.close() for c in self._clients.values()))
+        clients = (client.close() for client in self._clients.values())
+        await asyncio.gather(self._vm.close(), self._search.close(), *clients)
+
+    def close_ledger(self) -> None:
+        """Close the ledger, once no item is left that could need it."""
+        self._ledger.close()
 
     async def _ask(self, item: WorkItem) -> AgentRun:
-        config = item.config
+        config = item.asked
         if config.name not in self._toolboxes:
-            self._toolboxes[config.name] = make_toolbox(config.tools, self._vm, self._limits)
-        return await run_agent(
-            item.task.full_prompt,
-            self._client(item.model),
-            model_id=item.model.id,
-            config=config,
-            toolbox=self._toolboxes[config.name],
-        )
+            self._toolboxes[config.name] = make_toolbox(
+                config.tools, self._vm, self._limits, self._search
+            )
+        client = self._client(item.model)
+        try:
+            return await run_agent(
+                item.task.full_prompt,
+                client,
+                model_id=item.model.id,
+                config=config,
+                toolbox=self._toolboxes[config.name],
+                conversation=item.conversation,
+            )
+        finally:
+            client.end(item.conversation)
 
     def _client(self, model: Model) -> ChatClient:
-        server = model.base_url, model.key_env
-        if server not in self._clients:
-            self._clients[server] = ChatClient(
-                model.base_url or "http://reference.invalid",
-                os.environ.get(model.key_env) if model.key_env else None,
-                n_connections=self._n_connections,
-                patience=self._patience,
-                transport=None if model.base_url else LocalTransport(self._reference),
+        place = model.name, model.base_url
+        if place not in self._clients:
+            terms = self._terms
+            offline = model.base_url is None or terms.replay is not None
+            named = None if offline else model.key_env
+            key = os.environ.get(named) if named else None
+            gate: Gate = OpenGate() if offline else self._gates.gate(model, key)
+            self._clients[place] = ChatClient(
+                self._wire(model, key),
+                gate=gate,
+                adapt=model.adapt,
+                # What one conversation teaches must not decide what another one sends.
+                apart=terms.record is not None or terms.replay is not None,
+                extra=model.extra,
+                redactor=self._redactor,
+                patience=terms.patience,
             )
-        return self._clients[server]
+        return self._clients[place]
+
+    def _wire(self, model: Model, key: str | None) -> Wire:
+        """What carries the requests: the network, a recording, or the reference model itself."""
+        terms = self._terms
+        if model.base_url is None:
+            answers = LocalTransport(self._reference)
+            return HttpWire("http://reference.invalid", None, transport=answers)
+        if terms.replay is not None:
+            return ReplayWire(terms.replay, HttpWire(model.base_url, None).path)
+        wire = HttpWire(model.base_url, key, n_connections=self._n_connections)
+        if terms.record is None:
+            return wire
+        return RecordingWire(wire, terms.record, self._redactor)
 
 
-@dataclass(frozen=True, slots=True)
-class _Void:
-    reason: str
-    detail: str
-    trace: str | None = None
+def known_keys(
+    models: Sequence[Model], environment: Mapping[str, str], *others: str | None
+) -> tuple[str, ...]:
+    """The values of all keys that this run uses, to be removed from whatever is written.
+
+    `others` are further variables that hold a key, or None.
+    """
+    names = {name for name in (*(model.key_env for model in models), *others) if name}
+    in_urls = [secret for model in models for secret in _secrets_in(model.base_url or "")]
+    return (*(environment[name] for name in sorted(names) if environment.get(name)), *in_urls)
 
 
-def _void(error: BaseException | None) -> _Void:
-    """Why there is no verdict."""
-    for kind, reason in (
-        (ModelError, "api error"),
-        (VMError, "vm host fault"),
-        (TaskError, "task error"),
-    ):
-        if isinstance(error, kind):
-            return _Void(reason, str(error))
-    trace = "".join(traceback.format_exception(error))
-    return _Void("internal error", f"{type(error).__name__}: {error}", trace)
-
-
-def _record(
-    item: WorkItem,
-    run: AgentRun | None,
-    verdict: Verdict | None,
-    void: _Void | None,
-    elapsed_s: float,
-    vm: VMInfo,
-) -> Record:
-    tokens = run.tokens if run else Tokens()
-    failures = [failure.as_json("tool") for failure in (run.failures if run else ())]
-    if verdict:
-        failures += verdict.vm_errors()
-    return Record(
-        key=item.key,
-        task=item.task.id,
-        level=item.task.level,
-        category=item.task.category,
-        model=item.model.name,
-        config=item.config.name,
-        sample=item.sample,
-        outcome=(verdict.outcome if verdict else Outcome.VOID).value,
-        reason=verdict.reason.value if verdict else void.reason if void else "",
-        detail=verdict.detail if verdict else void.detail if void else None,
-        score=verdict.score if verdict else None,
-        answer=run.answer if run and run.stop else None,
-        cases=[case.as_json() for case in verdict.cases] if verdict else [],
-        vm_errors=failures,
-        tool_calls=run.tool_calls if run else {},
-        rounds=run.rounds if run else 0,
-        stop=run.stop.value if run and run.stop else None,
-        tokens=tokens,
-        cost_usd=_cost_usd(tokens, item.model.price) if run else None,
-        latency_s=round(elapsed_s, 3),
-        retries=run.retries if run else 0,
-        repairs=run.n_repairs if run else 0,
-        served_model=run.served_model if run else None,
-        provider=item.model.provider,
-        vm=vm.label,
-        grader=GRADER_VERSION,
-        task_hash=item.task.task_hash,
-    )
-
-
-def _cost_usd(tokens: Tokens, price: Price | None) -> float | None:
-    """What the tokens cost, None when the price is unknown."""
-    if price is None:
-        return None
-    cached_price = price.input_usd if price.cached_input_usd is None else price.cached_input_usd
-    uncached = tokens.prompt - tokens.cached
-    total = uncached * price.input_usd + tokens.cached * cached_price
-    return round((total + tokens.completion * price.output_usd) / 1e6, 6)
-
-
-def known_keys(models: Sequence[Model], environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The values of all keys that this run uses, to be removed from whatever is written."""
-    names = {model.key_env for model in models if model.key_env}
-    return tuple(environment[name] for name in sorted(names) if environment.get(name))
+def _secrets_in(url: str) -> list[str]:
+    """The password of a URL and the values of its query."""
+    parts = urlsplit(url)
+    values = [value for _, value in parse_qsl(parts.query)]
+    return [*([parts.password] if parts.password else []), *values]

@@ -42,5 +42,17 @@ class ModelError(BenchError):
         self.attempts = attempts
 
 
+class NotAsked(BenchError):
+    """A call was not sent: the server has refused this key or model before, or seems to be down."""
+
+
+class BudgetSpent(BenchError):
+    """A call was not sent: its worst case could have crossed the cap on the run's cost."""
+
+
+class NoRecording(BenchError):
+    """A replay holds no answer to a request. The text names the first difference."""
+
+
 class VMError(BenchError):
     """The process that runs the Sema VM cannot be installed, started or kept alive."""

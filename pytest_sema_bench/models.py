@@ -1,25 +1,21 @@
-"""The registry: which models, providers and configurations there are.
+"""Models, their providers and prices as values, and the registry that finds them by name.
 
-Entries come from `models.yaml` beside this module; a `sema-models.yaml` in the project's root
-folder adds to them or replaces them by name.
+Where entries come from is `registry`'s business.
 """
 
-import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.settings import Config, Sampling
+from pytest_sema_bench.transcript import Tokens
 
 REFERENCE = "reference"
 """The offline model that answers from the tasks' reference answers."""
-USER_FILE = "sema-models.yaml"
+_WORST_BYTES_PER_TOKEN = 2
+"""English, Lisp and JSON take three to four bytes a token; two is below any tokenizer seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +28,31 @@ class Price:
     """None where the provider bills cached input as input."""
     date: str | None = None
 
+    def cost_usd(self, tokens: Tokens) -> float:
+        """What the tokens cost."""
+        cached = self.input_usd if self.cached_input_usd is None else self.cached_input_usd
+        total = (tokens.prompt - tokens.cached) * self.input_usd + tokens.cached * cached
+        return round((total + tokens.completion * self.output_usd) / 1e6, 8)
+
+    def worst_usd(self, n_prompt_bytes: int, max_tokens: int) -> float:
+        """What a call with such a prompt and that much output can cost at most."""
+        n_prompt_tokens = n_prompt_bytes / _WORST_BYTES_PER_TOKEN
+        return (n_prompt_tokens * self.input_usd + max_tokens * self.output_usd) / 1e6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimits:
+    """What a provider allows, as the registry says; None for no limit that is known."""
+
+    concurrency: int | None = None
+    """Calls in flight at once."""
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """Where and under which name a model is reached."""
+    """Where and under which name a model is reached, and how it wants to be asked."""
 
     name: str
     """What the user calls it; stands in item names and tables."""
@@ -47,44 +64,97 @@ class Model:
     key_env: str | None = None
     """The environment variable that holds the key; None if the server wants none."""
     price: Price | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    """What a configuration does not set."""
+    adapt: tuple[str, ...] = ()
+    """Adaptations of the request that its server is known to need, by name (`chat.adapt`)."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the request body."""
+    limits: RateLimits = field(default_factory=RateLimits)
+
+    def check_key(self, environment: Mapping[str, str]) -> None:
+        """Raises SettingsError if the model wants a key that is missing or cannot be one."""
+        if self.key_env is None:
+            return
+        key = environment.get(self.key_env, "")
+        if not key:
+            raise SettingsError(
+                f"--sema-model={self.name} needs a key for {self.provider}: set the environment "
+                f"variable {self.key_env}. Without a key, --sema-model=reference runs offline."
+            )
+        if not (key.isascii() and key.isprintable()) or key != key.strip():
+            raise SettingsError(
+                f"the key in {self.key_env} holds a blank at an end, a line end or letters that "
+                "no HTTP header takes; was it copied whole?"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A server that speaks OpenAI chat completions."""
+
+    name: str
+    base_url: str
+    key_env: str | None = None
+    adapt: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    limits: RateLimits = field(default_factory=RateLimits)
+    source: str
+    """The file that the entry stands in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What a registry file says about a model."""
+
+    name: str
+    id: str
+    provider: str | None
+    """None if the entry names a base URL of its own."""
+    base_url: str | None = None
+    key_env: str | None = None
+    aliases: tuple[str, ...] = ()
+    price: Price | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    adapt: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    limits: RateLimits | None = None
+    """None for those of the provider."""
+    source: str
+    """The file that the entry stands in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
     """All entries, and how to find one."""
 
-    providers: Mapping[str, Mapping[str, Any]]
-    models: Mapping[str, Mapping[str, Any]]
+    providers: Mapping[str, Provider]
+    models: Mapping[str, Entry]
     configs: Mapping[str, Config]
 
     def model(self, name: str, base_url: str | None = None, key_env: str | None = None) -> Model:
         """The model called `name`; with a `base_url`, any name on that server.
 
+        An entry's id, price and sampling hold on another server too, its provider's ways do not.
         Raises SettingsError that says what names there are.
         """
         if name == REFERENCE:
             free = Price(input_usd=0.0, output_usd=0.0)
             return Model(name=name, id=name, provider="offline", base_url=None, price=free)
+        entry = self._entry(name)
         if base_url:
-            entry = self.models.get(name, {})
-            return Model(
-                name=name,
-                id=entry.get("id", name),
-                provider=urlsplit(base_url).netloc.rpartition("@")[2],
-                base_url=base_url,
-                key_env=key_env,
+            entry = entry or Entry(name=name, id=name, provider=None, source="command line")
+            host = urlsplit(base_url).netloc.rpartition("@")[2]
+            return _model(
+                entry,
+                Provider(name=host, base_url=base_url, key_env=key_env, source="command line"),
             )
-        if name in self.models:
-            return self._make(name, self.models[name])
-        provider, separator, model_id = name.partition(":")
-        if separator and provider in self.providers and model_id:
-            return self._make(name, {"provider": provider, "id": model_id})
-        raise SettingsError(
-            f"--sema-model: unknown model {name!r}. Known models are "
-            f"{', '.join([*sorted(self.models), REFERENCE])}. For another model give "
-            f"PROVIDER:MODEL with one of the providers {', '.join(sorted(self.providers))}, "
-            "or --sema-base-url for any server that speaks OpenAI chat completions."
-        )
+        if entry is None:
+            provider, separator, model_id = name.partition(":")
+            if not (separator and model_id and provider in self.providers):
+                raise self._unknown(name)
+            entry = Entry(name=name, id=model_id, provider=provider, source="command line")
+        return _model(entry, self._provider(entry))
 
     def config(self, name: str) -> Config:
         """The configuration called `name`. Raises SettingsError that says what names there are."""
@@ -96,156 +166,38 @@ class Registry:
                 f"known ones are {', '.join(sorted(self.configs))}"
             ) from None
 
-    def _make(self, name: str, entry: Mapping[str, Any]) -> Model:
-        provider = self.providers[entry["provider"]]
-        price = entry.get("price")
-        return Model(
-            name=name,
-            id=entry["id"],
-            provider=entry["provider"],
-            base_url=provider["base_url"],
-            key_env=provider.get("key_env"),
-            price=None
-            if price is None
-            else Price(
-                input_usd=float(price["input"]),
-                output_usd=float(price["output"]),
-                cached_input_usd=price.get("cached_input"),
-                date=str(price["date"]) if "date" in price else None,
-            ),
+    def _entry(self, name: str) -> Entry | None:
+        if name in self.models:
+            return self.models[name]
+        return next((entry for entry in self.models.values() if name in entry.aliases), None)
+
+    def _provider(self, entry: Entry) -> Provider:
+        if entry.provider is not None:
+            return self.providers[entry.provider]
+        assert entry.base_url is not None
+        host = urlsplit(entry.base_url).netloc.rpartition("@")[2]
+        return Provider(name=host, base_url=entry.base_url, source=entry.source)
+
+    def _unknown(self, name: str) -> SettingsError:
+        return SettingsError(
+            f"--sema-model: unknown model {name!r}. Known models are "
+            f"{', '.join([*sorted(self.models), REFERENCE])}. For another model give "
+            f"PROVIDER:MODEL with one of the providers {', '.join(sorted(self.providers))}, "
+            "or --sema-base-url for any server that speaks OpenAI chat completions. "
+            "`sema-bench models` lists them all."
         )
 
 
-def load_registry(root: Path) -> Registry:
-    """The bundled entries under those of `root`/sema-models.yaml. Raises SettingsError."""
-    bundled = Path(str(files("pytest_sema_bench") / "models.yaml"))
-    tables: dict[str, dict[str, Any]] = {"providers": {}, "models": {}, "configs": {}}
-    for path in (bundled, root / USER_FILE):
-        if path.is_file():
-            for section, entries in _read(path).items():
-                tables[section].update(entries)
-    for name, entry in tables["providers"].items():
-        if not entry["base_url"].startswith(("http://", "https://")):
-            raise SettingsError(
-                f"{USER_FILE}: providers.{name}: base_url {entry['base_url']!r} is no URL; "
-                "expected something like http://127.0.0.1:8000/v1"
-            )
-    for name, entry in tables["models"].items():
-        if entry["provider"] not in tables["providers"]:
-            known = ", ".join(sorted(tables["providers"]))
-            raise SettingsError(
-                f"{USER_FILE}: models.{name}: provider {entry['provider']!r} is not defined; "
-                f"defined are {known}"
-            )
-    return Registry(
-        providers=tables["providers"], models=tables["models"], configs=tables["configs"]
-    )
-
-
-_REQUIRED: dict[str, frozenset[str]] = {
-    "providers": frozenset({"base_url"}),
-    "models": frozenset({"provider", "id"}),
-    "configs": frozenset(),
-    "price": frozenset({"input", "output"}),
-    "sampling": frozenset(),
-}
-_KINDS: dict[str, dict[str, tuple[type, ...]]] = {
-    "providers": {"base_url": (str,), "key_env": (str,)},
-    "models": {"provider": (str,), "id": (str,), "price": (dict,)},
-    "configs": {
-        "tools": (list,),
-        "max_rounds": (int,),
-        "system_prompt": (str,),
-        "sampling": (dict,),
-    },
-    "price": {
-        "input": (int, float),
-        "output": (int, float),
-        "cached_input": (int, float),
-        "date": (str, datetime.date),
-    },
-    "sampling": {
-        "temperature": (int, float),
-        "top_p": (int, float),
-        "max_tokens": (int,),
-        "reasoning_effort": (str,),
-    },
-}
-"""The keys of an entry and what each may hold, by section; those of the file are above."""
-_KIND_NAMES: dict[type, str] = {
-    str: "text",
-    dict: "a table",
-    list: "a list of names",
-    int: "a number of 0 or more",
-    datetime.date: "a date",
-}
-_SECTIONS = frozenset({"providers", "models", "configs"})
-
-
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path}: cannot be read as YAML: {error}") from error
-    data = {} if data is None else data
-    _expect_keys(path, "the file", data, known=_SECTIONS)
-    for section, entries in data.items():
-        _expect_keys(path, section, entries)
-        for name, entry in entries.items():
-            _expect_entry(path, f"{section}.{name}", entry, section)
-            for part in ("price", "sampling"):
-                if part in entry:
-                    _expect_entry(path, f"{section}.{name}.{part}", entry[part], part)
-    if "configs" in data:
-        data["configs"] = {
-            name: _config(path, name, entry) for name, entry in data["configs"].items()
-        }
-    tables: dict[str, dict[str, Any]] = data
-    return tables
-
-
-def _expect_keys(
-    path: Path, where: str, table: object, known: frozenset[str] | None = None
-) -> None:
-    if not isinstance(table, dict):
-        raise SettingsError(f"{path}: {where}: found {table!r}, expected a table of names")
-    for name in table:
-        if not isinstance(name, str):
-            raise SettingsError(f"{path}: {where}: the name {name!r} must stand in quotes")
-        if known is not None and name not in known:
-            raise SettingsError(
-                f"{path}: {where}: unknown key {name!r}; known keys are {', '.join(sorted(known))}"
-            )
-
-
-def _expect_entry(path: Path, where: str, entry: object, section: str) -> None:
-    kinds = _KINDS[section]
-    _expect_keys(path, where, entry, frozenset(kinds))
-    assert isinstance(entry, dict)
-    if missing := sorted(_REQUIRED[section] - set(entry)):
-        raise SettingsError(f"{path}: {where}: {missing[0]!r} is missing")
-    for key, value in entry.items():
-        if not _fits(value, kinds[key]):
-            wanted = " or ".join(_KIND_NAMES[kind] for kind in kinds[key] if kind is not float)
-            raise SettingsError(f"{path}: {where}.{key} is {value!r}, expected {wanted}")
-
-
-def _fits(value: object, kinds: tuple[type, ...]) -> bool:
-    if isinstance(value, list):
-        return list in kinds and all(isinstance(item, str) for item in value)
-    if isinstance(value, (int, float)):
-        return isinstance(value, kinds) and not isinstance(value, bool) and value >= 0
-    return isinstance(value, kinds) and value != ""
-
-
-def _config(path: Path, name: str, entry: Mapping[str, Any]) -> Config:
-    prompt = entry.get("system_prompt")
-    if prompt is not None and not (path.parent / prompt).is_file():
-        raise SettingsError(f"{path}: configs.{name}: there is no file {path.parent / prompt}")
-    return Config(
-        name=name,
-        tools=tuple(entry.get("tools", ())),
-        max_rounds=entry.get("max_rounds", 3),
-        system_prompt=None if prompt is None else path.parent / prompt,
-        sampling=Sampling(**entry.get("sampling", {})),
+def _model(entry: Entry, provider: Provider) -> Model:
+    return Model(
+        name=entry.name,
+        id=entry.id,
+        provider=provider.name,
+        base_url=provider.base_url,
+        key_env=entry.key_env or provider.key_env,
+        price=entry.price,
+        sampling=entry.sampling,
+        adapt=tuple(dict.fromkeys([*provider.adapt, *entry.adapt])),
+        extra={**provider.extra, **entry.extra},
+        limits=entry.limits or provider.limits,
     )

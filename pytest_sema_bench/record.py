@@ -3,7 +3,8 @@
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
+from enum import Enum
 from typing import Any
 
 from pytest_sema_bench.errors import BenchError
@@ -13,6 +14,18 @@ SCHEMA = 1
 """Raised whenever a field changes its meaning."""
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a character, as a model's JSON can hold it: no encoding takes it, but an escape does."""
+
+
+class Void(Enum):
+    """Why an item says nothing about the model: the reason of a void record."""
+
+    API = "api error"
+    NOT_ASKED = "not asked"
+    BUDGET = "budget"
+    RECORDING = "no recording"
+    VM = "vm host fault"
+    TASK = "task error"
+    INTERNAL = "internal error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +59,23 @@ class Record:
     stop: str | None = None
     tokens: Tokens = field(default_factory=Tokens)
     cost_usd: float | None = None
-    """None when the price is unknown."""
+    """None when the price or a call's usage is unknown."""
     latency_s: float = 0.0
     """Wall time of the agent loop."""
     retries: int = 0
     repairs: int = 0
+    """Tool calls that did not fit their schema and were understood all the same."""
+    misfits: int = 0
+    """Tool calls that did not fit their schema and were answered with an error."""
+    docs: dict[str, Any] = field(default_factory=dict)
+    """Of searches of the documentation: how many `searches`, `empty` ones and `fallbacks`; the
+    names `used` in the answer that they had shown, each with the best place it had."""
+    adaptations: list[str] = field(default_factory=list)
+    """What was changed in requests because the server refuses them otherwise."""
     served_model: str | None = None
     provider: str
+    upstream: str | None = None
+    """Who really answered, where a router says so."""
     vm: str | None
     grader: int
     task_hash: str
@@ -76,7 +99,7 @@ class Record:
                 raise BenchError(
                     f"the record has schema {schema}, this version reads up to {SCHEMA}"
                 )
-            known = {spec.name for spec in fields(cls)}
+            known = cls.__dataclass_fields__
             tokens = Tokens(**data.pop("tokens"))
             return cls(**{k: v for k, v in data.items() if k in known}, tokens=tokens)
         except (ValueError, TypeError, KeyError, AttributeError) as error:

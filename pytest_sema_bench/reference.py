@@ -28,6 +28,8 @@ class ReferenceModel:
         tools = {tool["function"]["name"] for tool in body.get("tools", ())}
         if "eval_code" in tools and not asked:
             message = _call("eval_code", {"code": _source(task)})
+        elif "docs_search" in tools and not asked:
+            message = _call("docs_search", {"query": task.slug.replace("-", " ")})
         else:
             message = {"role": "assistant", "content": _final(task)}
         return _completion(messages, message)

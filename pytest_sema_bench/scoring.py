@@ -107,11 +107,6 @@ class Scorer:
         self._thread.start()
         self._grader = AnswerGrader(loaded, backend=backend)
 
-    @property
-    def task_ids(self) -> tuple[str, ...]:
-        """The ids that `grade` takes, in file order."""
-        return tuple(self._grader.tasks)
-
     def grade(self, task_id: str, answer: str, *, truncated: bool = False) -> Graded:
         """The grade of a model's final message, as it came.
 

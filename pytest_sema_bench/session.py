@@ -7,46 +7,39 @@ Under xdist each worker does this for its share of the items and the controller 
 
 import os
 import secrets
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_sema_bench.aggregate import Expected, Table, make_tables
 from pytest_sema_bench.chat import Patience
-from pytest_sema_bench.collect import TaskFile, TaskItem, VoidItem
-from pytest_sema_bench.engine import Engine, WorkItem, known_keys
-from pytest_sema_bench.errors import BenchError, SettingsError, TaskError, VMError
-from pytest_sema_bench.grade.grader import GRADER_VERSION
-from pytest_sema_bench.models import REFERENCE, Model, load_registry
-from pytest_sema_bench.provenance import git_commit, machine, versions
+from pytest_sema_bench.ci import GitHubHooks, runs_on_github
+from pytest_sema_bench.collect import TaskFile, TaskItem
+from pytest_sema_bench.engine import Engine, Terms, known_keys
+from pytest_sema_bench.errors import BenchError, SettingsError, TaskError
+from pytest_sema_bench.estimate import Estimate, estimate_lines, make_estimates
+from pytest_sema_bench.gate import Confirmation
+from pytest_sema_bench.item import WorkItem
+from pytest_sema_bench.judge import confirmations
+from pytest_sema_bench.limits import open_ledger
+from pytest_sema_bench.models import REFERENCE
+from pytest_sema_bench.options import read_plan, tasks_root
+from pytest_sema_bench.progress import Progress, Terminal
 from pytest_sema_bench.record import Record
 from pytest_sema_bench.reference import check_references
-from pytest_sema_bench.report.summary import error_lines, table_lines
-from pytest_sema_bench.settings import Config, Settings, make_settings, read_pyproject
-from pytest_sema_bench.store import RunFolder, read_records
-from pytest_sema_bench.task import LEVELS, Task, bundled_tasks
-from pytest_sema_bench.telemetry import ErrorTable, make_error_tables
-from pytest_sema_bench.tools import check_tool_names
-from pytest_sema_bench.vm import BACKENDS, VMInfo
+from pytest_sema_bench.run import Plan, Run
+from pytest_sema_bench.store import RunFolder, check_writable
+from pytest_sema_bench.summing import Summing
+from pytest_sema_bench.task import LEVELS, Task, load_tasks
+from pytest_sema_bench.vm import VMInfo
 
-_OPTIONS = (
-    ("models", "sema_model"),
-    ("configs", "sema_config"),
-    ("samples", "sema_samples"),
-    ("concurrency", "sema_concurrency"),
-    ("vm", "sema_vm"),
-    ("tasks", "sema_tasks"),
-    ("report_dir", "sema_report_dir"),
-    ("base_url", "sema_base_url"),
-    ("api_key_env", "sema_api_key_env"),
-    ("timeout_s", "sema_timeout"),
-)
-
-
+_SUMMING = "sema-bench-summing"
 _POLL_S = 0.2
 """How soon a worker that waits for an item notices that the run is stopped."""
 
@@ -54,64 +47,44 @@ _POLL_S = 0.2
 class BenchSession:
     """What a run of the bench knows; its methods are pytest's hooks."""
 
-    def __init__(
-        self,
-        config: pytest.Config,
-        settings: Settings,
-        models: Sequence[Model],
-        configs: Sequence[Config],
-    ) -> None:
+    def __init__(self, config: pytest.Config, plan: Plan) -> None:
         self._config = config
-        self._settings = settings
-        self._models = tuple(models)
-        self._configs = tuple(configs)
-        self._tasks_root = (settings.tasks or bundled_tasks()).resolve()
+        self._plan = plan
+        self._settings = plan.settings
+        self._worker: dict[str, Any] | None = getattr(config, "workerinput", {}).get("sema_bench")
+        self._is_worker = hasattr(config, "workerinput")
+        self._started = self._worker["started"] if self._worker else time.time()
+        self._tasks_root = tasks_root(plan.settings)
         self._tasks: dict[str, Task] = {}
         self._engine: Engine | None = None
         self._vm_info: VMInfo | None = None
         self._refusal: BenchError | None = None
         self._session: pytest.Session | None = None
-        self._started = datetime.now(UTC)
-        self._tables: tuple[Table, ...] = ()
-        self._error_tables: tuple[ErrorTable, ...] = ()
-        self._trouble: list[str] = []
-        self._worker: dict[str, Any] | None = getattr(config, "workerinput", {}).get("sema_bench")
-        self._is_worker = hasattr(config, "workerinput")
-        self._folder = RunFolder(
-            self._run_path(),
-            keys=known_keys(models, os.environ),
-            process=config.workerinput["workerid"] if self._is_worker else None,  # type: ignore[attr-defined]
-        )
+        self._estimates: tuple[Estimate, ...] = ()
+        self._progress: Progress | None = None
+        self._terminal: Terminal | None = None
+        self._began = False
+        self._keys = known_keys(plan.models, os.environ, plan.docs.key_env)
+        self._run = self._make_run()
+        self._folder = self._run.folder
+        self._summing = Summing(config, self._run, plan.judge)
+        config.pluginmanager.register(self._summing, _SUMMING)
+        if runs_on_github(os.environ) and not self._is_worker:
+            config.pluginmanager.register(GitHubHooks(self._summing), "sema-bench-github")
         if config.pluginmanager.hasplugin("xdist"):
             from pytest_sema_bench.workers import WorkerHooks
 
-            config.pluginmanager.register(WorkerHooks(config, self._folder), "sema-bench-workers")
+            hooks = WorkerHooks(config, self._folder, self._started)
+            config.pluginmanager.register(hooks, "sema-bench-workers")
 
     @classmethod
     def from_config(cls, config: pytest.Config) -> "BenchSession":
         """The session for pytest's options. Raises SettingsError before anything is paid for."""
-        given = {name: config.getoption(option) for name, option in _OPTIONS}
-        settings = make_settings(given, read_pyproject(config.rootpath), config.rootpath)
-        if settings.vm not in BACKENDS:
-            raise SettingsError(
-                f"--sema-vm: unknown backend {settings.vm!r}; there is {', '.join(BACKENDS)}"
-            )
-        if config.getoption("dist", "no") == "each":
-            raise SettingsError(
-                "--dist=each would ask every question once per worker and pay for each; "
-                "to ask more than once use --sema-samples"
-            )
-        registry = load_registry(config.rootpath)
-        models = [
-            registry.model(name, settings.base_url, settings.api_key_env)
-            for name in settings.models
-        ]
-        configs = [registry.config(name) for name in settings.configs]
-        for chosen in configs:
-            check_tool_names(chosen.tools)
-        if not config.option.collectonly:
-            _check_keys(models)
-        session = cls(config, settings, models, configs)
+        plan = read_plan(config)
+        if plan.settings.estimate:
+            # Nothing is asked, so there is nothing to divide among workers.
+            config.option.dist, config.option.tx = "no", []
+        session = cls(config, plan)
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             config.args = [str(session._tasks_root)]
             config.args_source = pytest.Config.ArgsSource.ARGS
@@ -121,11 +94,8 @@ class BenchSession:
 
     @property
     def shown_run_folder(self) -> Path:
-        """The run folder as it is shown: relative to where pytest was called, if below it."""
-        try:
-            return self._folder.path.relative_to(self._config.invocation_params.dir)
-        except ValueError:
-            return self._folder.path
+        """The run folder as it is shown."""
+        return self._summing.shown_run_folder
 
     def add_task(self, task: Task) -> None:
         """Take note of a collected task. Raises TaskError if its id is taken."""
@@ -135,8 +105,8 @@ class BenchSession:
 
     def work_items(self, task: Task) -> Iterator[WorkItem]:
         """The task for each model, configuration and sample."""
-        for model in self._models:
-            for config in self._configs:
+        for model in self._plan.models:
+            for config in self._plan.configs:
                 for sample in range(1, self._settings.samples + 1):
                     yield WorkItem(task=task, model=model, config=config, sample=sample)
 
@@ -154,6 +124,8 @@ class BenchSession:
         """The record of an item, waiting for it. Raises BenchError if the run did not begin."""
         if self._refusal is not None:
             raise self._refusal
+        if kept := self._run.kept(work):
+            return kept
         assert self._engine is not None
         while self._is_worker:
             self._stop_if_asked()
@@ -185,28 +157,40 @@ class BenchSession:
             or any(Path(arg.partition("::")[0]).resolve() == path for arg in self._config.args)
         )
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Where workers will run the items, find out here, once, whether the VM works."""
-        self._session = session
-        if _has_workers(self._config) and not self._config.option.collectonly:
-            try:
-                self._open_engine([])
-            except VMError as error:
-                raise pytest.UsageError(str(error)) from None
-            assert self._engine is not None
-            self._engine.close()
+    def pytest_report_header(self) -> str | None:
+        """Which run is taken up, where that was asked for."""
+        if self._settings.resume is None or self._is_worker:
+            return None
+        return f"sema-bench: {self._run.note}"
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Where workers will run the items, find out here, once, whether that can work."""
+        self._session = session
+        if not _has_workers(self._config) or self._config.option.collectonly:
+            return
+        try:
+            self._open_engine([])
+            self._make_folder()
+            self._start_spending()
+        except BenchError as error:
+            raise pytest.UsageError(str(error)) from None
+        assert self._engine is not None
+        self._engine.close()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Open the VM and put this process's share of the items under way."""
         config = self._config
         stopped = session.testsfailed and not config.option.continue_on_collection_errors
         if config.option.collectonly or stopped or _has_workers(config):
-            return
+            return None
         items = [item.work for item in session.items if isinstance(item, TaskItem)]
+        if self._settings.estimate:
+            self._estimates = make_estimates(self._to_ask(items), self._report_dir)
+            return True
         if not items:
-            return
+            return None
         try:
             self._begin(items)
         except BenchError as error:
@@ -214,163 +198,183 @@ class BenchSession:
                 raise pytest.UsageError(str(error)) from None
             # A worker that ends by itself is an internal error of xdist: its items say why.
             self._refusal = error
-            return
+            return None
         assert self._engine is not None
-        self._engine.start(self._share(session.items))
+        self._engine.start(self._to_ask(self._share(session.items)))
+        return None
 
     def _begin(self, items: Sequence[WorkItem]) -> None:
         """Open the VM, then the run folder. Raises BenchError if the run cannot be made."""
-        if any(model.name == REFERENCE for model in self._models):
+        if any(model.name == REFERENCE for model in self._plan.models):
             check_references([work.task for work in items])
         self._open_engine([work.task for work in items])
+        self._make_folder()
+        if self._is_worker:
+            self._run.look_again()
+        else:
+            self._start_spending()
+        first = not self._worker or self._worker["index"] == 0
+        # The first worker may have died before this; what is written is the same for all.
+        if first or not self._folder.read_run():
+            assert self._vm_info is not None
+            self._run.begin(items, self._vm_info, self._started)
+
+    def _make_folder(self) -> None:
         try:
             self._folder.make()
         except OSError as error:
-            raise SettingsError(
-                f"--sema-report-dir: cannot make the run folder: {error}"
-            ) from error
-        if not self._worker or self._worker["index"] == 0:
-            self._folder.write_items([_item_entry(work) for work in items])
-            self._write_run("running")
+            text = f"--sema-report-dir: cannot make the run folder: {error}"
+            raise SettingsError(text) from error
+        if self._is_worker:
+            return
+        self._folder.take()
+        self._folder.forget_stop()
+        self._began = True
+        if self._settings.record is not None:
+            try:
+                check_writable(self._settings.record)
+            except OSError as error:
+                raise SettingsError(f"--sema-record: cannot write there: {error}") from error
+
+    def _start_spending(self) -> None:
+        """Open the run's account, and show from now on how it goes. Raises SettingsError."""
+        with closing(open_ledger()) as ledger:
+            ledger.start_run(
+                str(self._folder.path),
+                cap_usd=self._settings.max_cost_usd,
+                spent_usd=self._run.spent_usd,
+                n_graded=self._run.n_kept,
+            )
+        has_terminal = self._config.pluginmanager.hasplugin("terminalreporter")
+        if has_terminal and self._config.option.verbose > -2:
+            self._terminal = Terminal(self._config)
+            self._progress = Progress(
+                str(self._folder.path),
+                lambda: len(self._folder.read_items()),
+                self._terminal.write_line,
+            )
+            self._progress.start()
+
+    def _to_ask(self, items: Sequence[WorkItem]) -> list[WorkItem]:
+        return [item for item in items if self._run.kept(item) is None]
 
     def _share(self, items: list[pytest.Item]) -> list[WorkItem]:
         """What this process will be asked for; nothing where that cannot be known ahead."""
         if self._is_worker:
-            if self._worker is None or self._worker["share"] is None:
-                return []
-            items = items[self._worker["share"] :: self._worker["n_shares"]]
+            told = self._worker or {}
+            if told.get("share") is not None:
+                items = items[told["share"] :: told["n_shares"]]
+            else:
+                items = [items[index] for index in told.get("items") or () if index < len(items)]
         return [item.work for item in items if isinstance(item, TaskItem)]
 
-    def _open_engine(self, tasks: list[Task]) -> None:
+    def _open_engine(self, tasks: list[Task], folder: RunFolder | None = None) -> None:
         n_cores = os.cpu_count() or 1
         n_processes = self._worker["n_shares"] if self._worker else 1
         self._engine = Engine(
             backend=self._settings.vm,
             concurrency=self._settings.concurrency,
             n_hosts=max(1, min(4, n_cores) // n_processes),
-            patience=Patience(
-                reply_s=self._settings.timeout_s, total_s=3 * self._settings.timeout_s
+            terms=Terms(
+                run=str(self._folder.path),
+                started=self._started,
+                shared=True,
+                patience=self._patience(),
+                record=self._settings.record,
+                replay=self._settings.replay,
+                docs=self._plan.docs,
+                keys=self._keys,
             ),
-            keep=self._keep,
+            keep=partial(_keep, folder or self._folder),
         )
         self._vm_info = self._engine.open(tasks)
 
-    def _keep(self, work: WorkItem, record: Record, transcript: dict[str, Any]) -> Record:
-        name = f"{work.model.name}-{work.config.name}-s{work.sample}"
-        return self._folder.keep(name, record, transcript)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: "pytest.CallInfo[None]"
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Show what is not the model's doing in a few lines, not as a traceback of set-up."""
-        report = yield
-        if call.excinfo is not None and isinstance(call.excinfo.value, VoidItem | BenchError):
-            report.longrepr = str(item.repr_failure(call.excinfo))
-        return report
+    def _patience(self) -> Patience:
+        timeout_s = self._settings.timeout_s
+        if self._settings.replay is not None:
+            return Patience(reply_s=timeout_s, first_wait_s=0.0, longest_wait_s=0.0)
+        return Patience(reply_s=timeout_s, total_s=3 * timeout_s)
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, exitstatus: int | pytest.ExitCode) -> None:
+    def pytest_sessionfinish(
+        self, session: pytest.Session, exitstatus: int | pytest.ExitCode
+    ) -> None:
         """Cancel what is under way, then sum up what has a record."""
+        if self._progress is not None:
+            self._progress.stop()
+        if self._terminal is not None:
+            self._terminal.close()
         if self._engine is not None:
             self._engine.close()
-        self._folder.close()
-        if self._is_worker or not self._folder.path.is_dir():
-            return
-        self._folder.forget_stop()
-        items = self._folder.read_items()
-        expected = [_expected(item) for item in items]
+        if self._is_worker:
+            self._folder.close()
+        elif self._began and self._folder.read_items():
+            self._summing.sum_up(session, int(exitstatus), self._confirm)
+            self._folder.close()
+        else:
+            self._folder.discard()
+
+    def _confirm(self, broken: Sequence[tuple[str, str, str]]) -> tuple[Confirmation, ...]:
+        """Newly broken tasks run again, as further samples in a folder of their own."""
+        if not self._settings.confirm:
+            return ()
+        tasks = self._tasks or {task.id: task for task in load_tasks(self._tasks_root)}
+        items = [
+            replace(work, sample=self._settings.samples + number)
+            for task in tasks.values()
+            for work in self.work_items(task)
+            if work.sample == 1 and (work.model.name, work.config.name, task.id) in broken
+            for number in range(1, self._settings.confirm + 1)
+        ]
+        folder = RunFolder(self._folder.path / "confirm", keys=self._keys)
+        folder.make()
         try:
-            records = read_records(self._folder.path)
-        except BenchError as error:
-            self._trouble.append(f"sema-bench: the table is incomplete: {error}")
-            records = ()
-        self._tables = make_tables(records, expected)
-        self._error_tables = make_error_tables(records)
-        complete = len(records) >= len(expected) and not self._trouble
-        self._write_run("finished" if complete else "incomplete", int(exitstatus))
-        title = f"# {self._folder.path.name}\n"
-        lines = self._summary_lines(markdown=True)
-        self._folder.write_summary("\n".join([title, *lines]))
+            self._open_engine(list(tasks.values()), folder)
+            assert self._engine is not None
+            self._engine.start(items)
+            return confirmations(self._engine.result(item) for item in items)
+        finally:
+            if self._engine is not None:
+                self._engine.close()
+            folder.close()
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Print the tables."""
-        if not self._tables and not self._trouble:
-            return
-        terminalreporter.section("sema-bench", sep="=")
-        for line in (*self._summary_lines(), *self._trouble):
-            terminalreporter.write_line(line)
-        terminalreporter.write_line(f"run folder: {self.shown_run_folder}")
+        """Print the estimate, if that was asked for."""
+        if self._estimates:
+            terminalreporter.section("sema-bench estimate", sep="=")
+            for line in estimate_lines(self._estimates):
+                terminalreporter.write_line(line)
 
-    def _summary_lines(self, *, markdown: bool = False) -> Iterator[str]:
-        yield from table_lines(self._tables, markdown=markdown)
-        yield from error_lines(self._error_tables, markdown=markdown)
+    @property
+    def _report_dir(self) -> Path:
+        folder = self._config.invocation_params.dir / self._settings.report_dir
+        return folder.resolve()
 
-    def _run_path(self) -> Path:
+    def _make_run(self) -> Run:
+        """The run: a worker's is the controller's. Raises SettingsError."""
         if self._is_worker:
             if self._worker is None:
                 raise SettingsError("the worker was started by a controller without sema-bench")
-            return Path(self._worker["run"])
-        name = f"{self._started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        report_dir = self._config.invocation_params.dir / self._settings.report_dir
-        return report_dir.resolve() / name
-
-    def _write_run(self, state: str, exit_status: int | None = None) -> None:
-        hashes = {item["task"]: item["task_hash"] for item in self._folder.read_items()}
-        self._folder.write_run(
-            {
-                "run": self._folder.path.name,
-                "state": state,
-                "start": self._started.isoformat(timespec="seconds"),
-                "end": None
-                if exit_status is None
-                else datetime.now(UTC).isoformat(timespec="seconds"),
-                "exit_status": exit_status,
-                "settings": asdict(self._settings),
-                "models": [asdict(model) for model in self._models],
-                "configs": [asdict(config) for config in self._configs],
-                "vm": self._vm_info.label if self._vm_info else None,
-                "grader": GRADER_VERSION,
-                "task_hashes": hashes,
-                "versions": versions(),
-                "git_commit": git_commit(self._config.rootpath),
-                "machine": machine(),
-            }
-        )
+            process = self._config.workerinput["workerid"]  # type: ignore[attr-defined]
+            path = Path(self._worker["run"])
+            session = self._worker["session"]
+            folder = RunFolder(path, keys=self._keys, process=process, session=session)
+            return Run(self._plan, folder, None)
+        try:
+            earlier = self._plan.earlier(self._report_dir)
+        except BenchError as error:
+            raise SettingsError(str(error)) from error
+        moment = datetime.fromtimestamp(self._started, UTC)
+        new = self._report_dir / f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        session = earlier.n_sessions + 1 if earlier else 1
+        folder = RunFolder(earlier.path if earlier else new, keys=self._keys, session=session)
+        return Run(self._plan, folder, earlier)
 
 
-def _item_entry(work: WorkItem) -> dict[str, Any]:
-    return {
-        "task": work.task.id,
-        "level": work.task.level,
-        "model": work.model.name,
-        "config": work.config.name,
-        "sample": work.sample,
-        "task_hash": work.task.task_hash,
-    }
-
-
-def _expected(entry: dict[str, Any]) -> Expected:
-    return Expected(**{name: entry[name] for name in Expected.__dataclass_fields__})
+def _keep(folder: RunFolder, work: WorkItem, record: Record, transcript: dict[str, Any]) -> Record:
+    return folder.keep(work.conversation, record, transcript)
 
 
 def _has_workers(config: pytest.Config) -> bool:
     """Whether this process is an xdist controller, whose workers run the items."""
     return bool(getattr(config.option, "tx", None)) and not hasattr(config, "workerinput")
-
-
-def _check_keys(models: Sequence[Model]) -> None:
-    for model in models:
-        if model.key_env is None:
-            continue
-        key = os.environ.get(model.key_env, "")
-        if not key:
-            raise SettingsError(
-                f"--sema-model={model.name} needs a key for {model.provider}: set the environment "
-                f"variable {model.key_env}. Without a key, --sema-model=reference runs offline."
-            )
-        if not (key.isascii() and key.isprintable()) or key != key.strip():
-            raise SettingsError(
-                f"the key in {model.key_env} holds a blank at an end, a line end or letters that "
-                "no HTTP header takes; was it copied whole?"
-            )

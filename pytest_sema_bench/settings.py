@@ -11,9 +11,7 @@ from typing import Any
 
 from pytest_sema_bench.errors import SettingsError
 
-SHORTEST_SECRET_CHARS = 8
-"""A shorter key, such as `x` for a local server, is no secret, and removing it from texts would
-leave nothing of them."""
+DEFAULT_MAX_TOKENS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +35,19 @@ class Sampling:
 
     temperature: float | None = None
     top_p: float | None = None
-    max_tokens: int = 4096
+    max_tokens: int | None = None
+    """Always sent, `DEFAULT_MAX_TOKENS` if nobody sets it: servers' own defaults go down to 512."""
     reasoning_effort: str | None = None
+
+    def over(self, other: "Sampling") -> "Sampling":
+        """These parameters, and where they are None those of `other`."""
+        return Sampling(
+            **{
+                spec.name: getattr(other, spec.name) if value is None else value
+                for spec in fields(self)
+                for value in [getattr(self, spec.name)]
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +60,8 @@ class Config:
     system_prompt: Path | None = None
     """File with the system prompt; None for the bundled one."""
     sampling: Sampling = field(default_factory=Sampling)
+    docs: str = "lexical"
+    """Who answers docs_search; part of what is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +71,7 @@ class Settings:
     models: tuple[str, ...]
     configs: tuple[str, ...] = ("tools",)
     samples: int = 1
-    concurrency: int = 8
+    concurrency: int = 32
     vm: str = "wasm"
     tasks: Path | None = None
     """Folder or file with the tasks; None for the bundled suite."""
@@ -69,6 +80,28 @@ class Settings:
     api_key_env: str | None = None
     timeout_s: float = 300.0
     """Longest time for one reply of a model."""
+    max_cost_usd: float | None = None
+    """What the run may cost in all, resumed parts included."""
+    record: Path | None = None
+    """Folder to write every exchange with a server to."""
+    replay: Path | None = None
+    """Folder with recorded exchanges to answer from."""
+    resume: str | None = None
+    """A run to take up: its name or folder, or `NEWEST`."""
+    estimate: bool = False
+    """Only say what the run would cost."""
+    docs: str | None = None
+    """Which search answers `docs_search`, as `BACKEND` or `BACKEND:MODEL`."""
+    baseline: Path | None = None
+    """File or run folder to compare with; it need not exist yet."""
+    gate: bool = True
+    """Whether baseline, must-pass tasks and floor decide the exit status."""
+    must_pass: str | None = None
+    """Expression that names the tasks that must pass."""
+    fail_under: float | None = None
+    """Floor of the pass rate in percent."""
+    confirm: int = 0
+    """How often newly broken tasks are run again before they count."""
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -81,11 +114,21 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "base_url": (str,),
     "api_key_env": (str,),
     "timeout_s": (int, float),
+    "max_cost_usd": (int, float),
+    "record": (str,),
+    "replay": (str,),
+    "baseline": (str,),
+    "gate": (str, bool),
+    "must_pass": (str,),
+    "fail_under": (int, float),
+    "confirm": (int,),
 }
 _TYPE_NAMES = {str: "text", list: "a list of texts", int: "a whole number", float: "a number"}
-_TOML_NAMES = {"config": "configs", "timeout": "timeout_s"}
+_TOML_NAMES = {"config": "configs", "timeout": "timeout_s", "max-cost": "max_cost_usd"}
+_PATHS = ("tasks", "report_dir", "record", "replay", "baseline")
+NEWEST = "newest"
 """`model` is not among the keys: a plain `pytest` must never start to spend money."""
-_SECTIONS = frozenset({"models", "docs"})
+_SECTIONS = frozenset({"providers", "models", "docs"})
 """Tables below `[tool.sema-bench]` that other modules read."""
 
 
@@ -95,17 +138,8 @@ def read_pyproject(root: Path) -> dict[str, Any]:
     Raises SettingsError if the file is not TOML or the table holds an unknown key.
     """
     path = root / "pyproject.toml"
-    if not path.is_file():
-        return {}
-    try:
-        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read as TOML: {error}") from error
-    table = tool.get("sema-bench", {}) if isinstance(tool, dict) else {}
-    if not isinstance(table, dict):
-        raise SettingsError(f"{path}: tool.sema-bench is {table!r}, expected a table")
     options = {}
-    for key, value in table.items():
+    for key, value in _read_table(path).items():
         if isinstance(value, dict) and key in _SECTIONS:
             continue
         name = _TOML_NAMES.get(key, key.replace("-", "_"))
@@ -122,10 +156,31 @@ def read_pyproject(root: Path) -> dict[str, Any]:
     return options
 
 
+def read_pyproject_tables(root: Path) -> dict[str, dict[str, Any]]:
+    """The tables below `[tool.sema-bench]` that other modules read. Raises SettingsError."""
+    table = _read_table(root / "pyproject.toml")
+    return {
+        key: value for key, value in table.items() if key in _SECTIONS and isinstance(value, dict)
+    }
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read as TOML: {error}") from error
+    table = tool.get("sema-bench", {}) if isinstance(tool, dict) else {}
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: tool.sema-bench is {table!r}, expected a table")
+    return table
+
+
 def _fits(value: object, types: tuple[type, ...]) -> bool:
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
         return False
-    return isinstance(value, types) and not isinstance(value, bool)
+    return isinstance(value, types) and (bool in types or not isinstance(value, bool))
 
 
 def make_settings(given: dict[str, Any], from_file: dict[str, Any], root: Path) -> Settings:
@@ -138,7 +193,7 @@ def make_settings(given: dict[str, Any], from_file: dict[str, Any], root: Path) 
         value = given.get(spec.name)
         if value in (None, []):
             value = from_file.get(spec.name)
-            if value is not None and spec.name in ("tasks", "report_dir"):
+            if value is not None and spec.name in _PATHS:
                 value = root / value
         if value not in (None, []):
             merged[spec.name] = value
@@ -148,11 +203,19 @@ def make_settings(given: dict[str, Any], from_file: dict[str, Any], root: Path) 
         del merged["configs"]
     for name in ("samples", "concurrency"):
         merged[name] = _count(merged.get(name, getattr(_DEFAULTS, name)), name)
-    for name in ("tasks", "report_dir"):
+    for name in _PATHS:
         if name in merged:
             merged[name] = Path(merged[name])
+    if "gate" in merged:
+        merged["gate"] = _switch(merged["gate"], "gate")
+    if "fail_under" in merged:
+        merged["fail_under"] = _percent(merged["fail_under"], "fail-under")
+    if "confirm" in merged:
+        merged["confirm"] = _count(merged["confirm"], "confirm")
     if "timeout_s" in merged:
-        merged["timeout_s"] = _seconds(merged["timeout_s"], "timeout")
+        merged["timeout_s"] = _positive(merged["timeout_s"], "timeout", "seconds")
+    if "max_cost_usd" in merged:
+        merged["max_cost_usd"] = _positive(merged["max_cost_usd"], "max-cost", "US dollars")
     settings = Settings(**merged)
     _check_together(settings)
     return settings
@@ -161,6 +224,11 @@ def make_settings(given: dict[str, Any], from_file: dict[str, Any], root: Path) 
 def _check_together(settings: Settings) -> None:
     if settings.tasks is not None and not settings.tasks.exists():
         raise SettingsError(f"--sema-tasks: there is no file or folder {settings.tasks}")
+    if settings.replay is not None:
+        if settings.record is not None:
+            raise SettingsError("--sema-record and --sema-replay do not go together: choose one")
+        if not settings.replay.is_dir():
+            raise SettingsError(f"--sema-replay: there is no folder {settings.replay}")
     if settings.base_url is None:
         if settings.api_key_env is not None:
             raise SettingsError("--sema-api-key-env goes with --sema-base-url, which is missing")
@@ -186,14 +254,30 @@ def _split_names(value: str | list[str] | tuple[str, ...], option: str) -> tuple
     return tuple(names)
 
 
-def _seconds(value: object, option: str) -> float:
+def _positive(value: object, option: str, unit: str) -> float:
     try:
-        seconds = float(str(value))
+        number = float(str(value))
     except ValueError:
-        seconds = 0.0
-    if not 0.0 < seconds < float("inf"):
-        raise SettingsError(f"--sema-{option}: {value!r} is not a number of seconds above 0")
-    return seconds
+        number = 0.0
+    if not 0.0 < number < float("inf"):
+        raise SettingsError(f"--sema-{option}: {value!r} is not a number of {unit} above 0")
+    return number
+
+
+def _percent(value: object, option: str) -> float:
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number <= 100.0:
+        raise SettingsError(f"--sema-{option}: {value!r} is not a percentage from 0 to 100")
+    return number
+
+
+def _switch(value: object, option: str) -> bool:
+    if value not in ("on", "off", True, False):
+        raise SettingsError(f"--sema-{option}: {value!r} is neither 'on' nor 'off'")
+    return value in ("on", True)
 
 
 def _count(value: object, option: str) -> int:

@@ -6,9 +6,13 @@ wrong is answered with text too. Only a fault of our own raises.
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
 from typing import Any
 
+from pytest_sema_bench.docs.choose import make_search
+from pytest_sema_bench.docs.search import Found, Search
+from pytest_sema_bench.docs.show import describe
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.grade import VMFailure
 from pytest_sema_bench.settings import Limits
@@ -25,8 +29,12 @@ class ToolResult:
     text: str
     failure: VMFailure | None = None
     """The VM error that the call met."""
-    n_repairs: int = 0
-    """Departures from the schema that were understood all the same."""
+    repaired: bool = False
+    """The call did not fit the schema and was understood all the same."""
+    misfit: bool = False
+    """The call did not fit the schema and was answered with an error."""
+    found: Found | None = None
+    """What a search of the documentation gave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +80,26 @@ class Toolbox:
         tool = self._tools.get(name) if isinstance(name, str) else None
         if tool is None:
             known = ", ".join(self._tools) or "none"
-            return ToolResult(text=f"Error: there is no tool {repr(name)[:80]}. Tools: {known}.")
+            text = f"Error: there is no tool {repr(name)[:80]}. Tools: {known}."
+            return ToolResult(text=text, misfit=True)
         try:
-            values, n_repairs = _read_arguments(arguments, tool)
+            values, repaired = _read_arguments(arguments, tool)
         except ValueError as error:
-            return ToolResult(text=f"Error: {error}")
+            return ToolResult(text=f"Error: {error}", misfit=True)
         result = await tool.run(values)
-        return ToolResult(text=shorten(result.text), failure=result.failure, n_repairs=n_repairs)
+        return replace(result, text=shorten(result.text), repaired=repaired)
 
 
-def make_toolbox(names: Sequence[str], vm: SemaVM, limits: Limits) -> Toolbox:
-    """The tools called `names`. Raises SettingsError for a name there is no tool for."""
+def make_toolbox(
+    names: Sequence[str], vm: SemaVM, limits: Limits, search: Search | None = None
+) -> Toolbox:
+    """The tools called `names`; without a `search` the documentation is searched by words.
+
+    Raises SettingsError for a name there is no tool for.
+    """
     check_tool_names(names)
-    return Toolbox([_MAKERS[name](vm, limits) for name in names])
+    means = _Means(vm=vm, limits=limits, search=search or make_search())
+    return Toolbox([_MAKERS[name](means) for name in names])
 
 
 def check_tool_names(names: Sequence[str]) -> None:
@@ -95,6 +110,14 @@ def check_tool_names(names: Sequence[str]) -> None:
             raise SettingsError(f"unknown tool {name!r} in a configuration; known are {known}")
 
 
+def about_tools(names: Sequence[str], max_rounds: int) -> str:
+    """What the system prompt says of the tools called `names`, and of no others."""
+    prompts = files("pytest_sema_bench.prompts")
+    texts = [(prompts / f"tool-{name}.md").read_text("utf-8").strip() for name in names]
+    rounds = (prompts / "tools.md").read_text("utf-8").format(max_rounds=max_rounds)
+    return "\n".join([rounds.strip(), *texts])
+
+
 def shorten(text: str) -> str:
     """The text, or its head and tail with a line between them that says what is left out."""
     left_out = len(text) - HEAD_CHARS - TAIL_CHARS
@@ -103,28 +126,50 @@ def shorten(text: str) -> str:
     return f"{text[:HEAD_CHARS]}\n… {left_out} characters left out …\n{text[-TAIL_CHARS:]}"
 
 
-def _read_arguments(arguments: object, tool: Tool) -> tuple[dict[str, str], int]:
-    """The values by parameter and how many repairs that took. Raises ValueError for the model."""
-    n_repairs = 0
-    if isinstance(arguments, dict):
-        n_repairs = 1
-    elif isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"the arguments are not JSON ({error}): send an object") from None
+def _read_arguments(arguments: object, tool: Tool) -> tuple[dict[str, str], bool]:
+    """The values by parameter and whether a repair was needed. Raises ValueError for the model."""
+    repaired = isinstance(arguments, dict)
+    if isinstance(arguments, str):
+        arguments, repaired = _read_json(arguments)
     wanted = ", ".join(f'"{name}": string' for name in tool.parameters)
     if not isinstance(arguments, dict):
         raise ValueError(f"the arguments must be an object {{{wanted}}}")
     for name in tool.parameters:
         if not isinstance(arguments.get(name), str):
             raise ValueError(f"argument {name!r} is missing or no string; send {{{wanted}}}")
-    return {name: arguments[name] for name in tool.parameters}, n_repairs
+    return {name: arguments[name] for name in tool.parameters}, repaired
 
 
-def _make_eval_code(vm: SemaVM, limits: Limits) -> Tool:
+def _read_json(text: str) -> tuple[object, bool]:
+    """The value and whether it took a repair: a line end within a string, or stray quotes behind.
+
+    Nothing else is guessed at: of two objects glued together nobody knows which one was meant.
+    """
+    try:
+        return json.loads(text), False
+    except (ValueError, RecursionError) as error:
+        fault = error
+    try:
+        value, end = json.JSONDecoder(strict=False).raw_decode(text.lstrip())
+    except (ValueError, RecursionError):
+        raise ValueError(f"the arguments are not JSON ({fault}): send an object") from None
+    if text.lstrip()[end:].strip(" \t\r\n\"'`"):
+        raise ValueError(f"the arguments are not one JSON object ({fault}): send one") from None
+    return value, True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Means:
+    """What tools work with."""
+
+    vm: SemaVM
+    limits: Limits
+    search: Search
+
+
+def _make_eval_code(means: _Means) -> Tool:
     async def run(values: Mapping[str, str]) -> ToolResult:
-        (evaluation,) = await vm.evaluate([values["code"]], limits)
+        (evaluation,) = await means.vm.evaluate([values["code"]], means.limits)
         return ToolResult(text=_describe(evaluation), failure=VMFailure.of(evaluation))
 
     return Tool(
@@ -136,6 +181,24 @@ def _make_eval_code(vm: SemaVM, limits: Limits) -> Tool:
             "try it."
         ),
         parameters={"code": {"type": "string", "description": "Sema source code"}},
+        run=run,
+    )
+
+
+def _make_docs_search(means: _Means) -> Tool:
+    async def run(values: Mapping[str, str]) -> ToolResult:
+        found = await means.search.find(values["query"])
+        return ToolResult(text=describe(found), found=found)
+
+    return Tool(
+        name="docs_search",
+        description=(
+            "Find the Sema function or special form that does something. Say in a few plain "
+            "words what you want to do, one thing per call, or give the name that another "
+            "language has for it. The five best entries come back, each with the order of its "
+            "arguments and an example; a Sema name alone gives that entry in full."
+        ),
+        parameters={"query": {"type": "string", "description": "what you want to do, or a name"}},
         run=run,
     )
 
@@ -153,4 +216,7 @@ def _describe(evaluation: Evaluation) -> str:
     return "\n".join(parts)
 
 
-_MAKERS: dict[str, Callable[[SemaVM, Limits], Tool]] = {"eval_code": _make_eval_code}
+_MAKERS: dict[str, Callable[[_Means], Tool]] = {
+    "docs_search": _make_docs_search,
+    "eval_code": _make_eval_code,
+}

@@ -40,10 +40,17 @@ class Call:
 
     finish_reason: str | None
     served_model: str | None
-    tokens: Tokens
+    tokens: Tokens | None
+    """None if the server did not say."""
     latency_s: float
     """Time of the attempt that succeeded."""
     retries: int
+    adaptations: tuple[str, ...] = ()
+    """What was changed in the request because the server refuses it otherwise."""
+    upstream: str | None = None
+    """Who really answered, where a router says so."""
+    fingerprint: str | None = None
+    """The server's `system_fingerprint`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,5 +64,7 @@ class Transcript:
         """What the transcript file holds."""
         return {
             "messages": list(self.messages),
-            "calls": [asdict(call) for call in self.calls],
+            "calls": [
+                {**asdict(call), "adaptations": list(call.adaptations)} for call in self.calls
+            ],
         }

@@ -1,10 +1,11 @@
 """What the bench adds to pytest-xdist; imported only where xdist is.
 
 Items are divided among the workers at once, item i to worker i modulo N, so that a worker
-knows its share ahead and keeps it under way. A worker that replaces a dead one starts what it
-is given when it is asked for it.
+knows its share ahead and keeps it under way. What a dead worker leaves goes to its replacement,
+which is told in time to keep it under way too.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,22 +18,45 @@ from pytest_sema_bench.store import RunFolder
 class WorkerHooks:
     """Hooks that exist only with xdist."""
 
-    def __init__(self, config: pytest.Config, folder: RunFolder) -> None:
+    def __init__(self, config: pytest.Config, folder: RunFolder, started: float) -> None:
         self._config = config
         self._folder = folder
+        self._started = started
         self._n_configured = 0
+        self._scheduler: ShareScheduling | None = None
+        self._free_shares: list[int] = []
+        """Of workers that died before they were given their items."""
 
     def pytest_configure_node(self, node: WorkerController) -> None:
         """Tell a worker the run folder and which share of the items is its own."""
         n_shares = node.workerinput["workercount"]
-        planned = _divides_at_once(node.config) and self._n_configured < n_shares
+        share, items = None, None
+        if _divides_at_once(node.config):
+            if self._n_configured < n_shares:
+                share = self._n_configured
+            elif self._free_shares:
+                share = self._free_shares.pop()
+            elif self._scheduler is not None:
+                items = self._scheduler.claim(node)
         node.workerinput["sema_bench"] = {
             "run": str(self._folder.path),
+            "started": self._started,
+            "session": self._folder.session,
             "index": self._n_configured,
-            "share": self._n_configured if planned else None,
+            "share": share,
             "n_shares": n_shares,
+            "items": items,
         }
         self._n_configured += 1
+
+    def pytest_testnodedown(self, node: WorkerController, error: object) -> None:
+        """Keep what a dead worker was to do for its replacement, which comes after this."""
+        if error is None or self._scheduler is None:
+            return
+        self._scheduler.release(node)
+        share = node.workerinput["sema_bench"]["share"]
+        if self._scheduler.collection is None and share is not None:
+            self._free_shares.append(share)
 
     @property
     def _controller(self) -> Any:
@@ -57,7 +81,9 @@ class WorkerHooks:
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         """Shares instead of xdist's chunks, where the user did not choose a distribution."""
-        return ShareScheduling(config, log) if _divides_at_once(config) else None
+        if _divides_at_once(config):
+            self._scheduler = ShareScheduling(config, log)
+        return self._scheduler
 
 
 class ShareScheduling(LoadScheduling):
@@ -65,25 +91,45 @@ class ShareScheduling(LoadScheduling):
 
     collection: list[str] | None
     maxschedchunk: int | None
+    pending: list[int]
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        super().__init__(config, log)
+        self._claims: dict[WorkerController, list[int]] = {}
+
+    def claim(self, node: WorkerController) -> list[int]:
+        """The items that dead workers left, to be sent to this one once it is ready."""
+        taken = {index for claim in self._claims.values() for index in claim}
+        self._claims[node] = [index for index in self.pending if index not in taken]
+        return self._claims[node]
+
+    def release(self, node: WorkerController) -> None:
+        """Take back what a worker has claimed that died before it was sent it."""
+        self._claims.pop(node, None)
 
     def schedule(self) -> None:
         """See LoadScheduling.schedule."""
-        if self.collection is not None or not self._check_nodes_have_same_collection():
+        if self.collection is not None:
+            for node in set(self.nodes) & set(self._claims):
+                claim = self._claims.pop(node)
+                self.pending = [index for index in self.pending if index not in claim]
+                self._send(node, claim)
+            return
+        if not self._check_nodes_have_same_collection():
             super().schedule()
             return
         names: list[str] = next(iter(self.node2collection.values()))
         self.collection = names
         self.maxschedchunk = self.maxschedchunk or len(names)
-        shares = {node: node.workerinput["sema_bench"]["share"] for node in self.nodes}
-        # A worker that died before this has a replacement without a share of its own.
-        free = iter(sorted(set(range(self.numnodes)) - set(shares.values())))
-        for node, share in shares.items():
-            first = next(free) if share is None else share
-            indices = list(range(first, len(names), self.numnodes))
-            self.node2pending[node].extend(indices)
-            if indices:
-                node.send_runtest_some(indices)
-            node.shutdown()
+        for node in self.nodes:
+            share = node.workerinput["sema_bench"]["share"]
+            self._send(node, range(share, len(names), self.numnodes))
+
+    def _send(self, node: WorkerController, indices: Sequence[int]) -> None:
+        self.node2pending[node].extend(indices)
+        if indices:
+            node.send_runtest_some(list(indices))
+        node.shutdown()
 
 
 def _divides_at_once(config: pytest.Config) -> bool:

@@ -9,9 +9,9 @@ A script is a list of steps or a function from `Request` to a step. A list is pl
 start for each conversation, that is for each first user message; a request that is tried again
 moves on in the list too, and the last step repeats. A function decides by what it is given, for
 instance `request.turn` and `request.prompt`, and is called in the server's thread. Steps are
-made by `say`, `call_tool`, `call_tools`, `reply`, `complete`, `refuse`, `raw`, or are `HANG`,
-`DROP`, `CUT_OFF`, `DRIP`; `after(seconds, step)` delays one. `solve(tasks)` is a script that
-answers from the references.
+made by `say`, `call_tool`, `call_tools`, `reply`, `complete`, `stream`, `refuse`, `raw`, or are
+`HANG`, `DROP`, `CUT_OFF`, `DRIP`; `after(seconds, step)` delays one. `solve(tasks)` is a script
+that answers from the references.
 """
 
 import asyncio
@@ -52,6 +52,8 @@ class Step:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     payload: bytes = b""
+    piece_bytes: int | None = None
+    """How much of the payload is written at a time; None for all at once."""
     delay_s: float = 0.0
     end: End = End.WHOLE
 
@@ -234,6 +236,19 @@ def complete(body: object) -> Step:
     return raw(json.dumps(body).encode(), headers={"Content-Type": "application/json"})
 
 
+def delta(finish_reason: str | None = None, **fields: Any) -> dict[str, Any]:
+    """One chunk of a streamed reply with these fields in its delta."""
+    choice = {"index": 0, "delta": fields, "finish_reason": finish_reason}
+    return {"id": "x", "object": "chat.completion.chunk", "choices": [choice]}
+
+
+def stream(chunks: Iterable[object], *, done: bool = True, end: End = End.WHOLE) -> Step:
+    """A streamed reply: objects as events, texts as they are, `[DONE]` last unless told not to."""
+    events = [c if isinstance(c, str) else f"data: {json.dumps(c)}\n\n" for c in chunks]
+    payload = "".join([*events, "data: [DONE]\n\n" if done else ""]).encode()
+    return Step(headers={"Content-Type": "text/event-stream"}, payload=payload, end=end)
+
+
 def refuse(status: int, text: str = "not today", **headers: str) -> Step:
     """A reply with an error status; underscores in header names are dashes."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -277,8 +292,13 @@ async def _answer(step: Step, reader: asyncio.StreamReader, writer: asyncio.Stre
         headers = {"Content-Length": str(n_bytes), **step.headers}
         lines = [f"HTTP/1.1 {step.status} Scripted"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + step.payload)
-        await writer.drain()
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        piece_bytes = step.piece_bytes or max(1, len(step.payload))
+        for start in range(0, max(1, len(step.payload)), piece_bytes):
+            writer.write(head + step.payload[start : start + piece_bytes])
+            await writer.drain()
+            await asyncio.sleep(0)
+            head = b""
     while step.end is End.DRIP:
         writer.write(b" ")
         await writer.drain()

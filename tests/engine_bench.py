@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_sema_bench.chat import Patience
-from pytest_sema_bench.engine import Engine, WorkItem
+from pytest_sema_bench.engine import Engine, Terms
+from pytest_sema_bench.item import WorkItem
 from pytest_sema_bench.models import Model, Price
 from pytest_sema_bench.record import Record
 from pytest_sema_bench.settings import Config
@@ -38,7 +39,11 @@ class EngineBench:
         self.folder.make()
         self._before_keeping = before_keeping
         self.engine = Engine(
-            backend="wasm", concurrency=concurrency, keep=self._keep, n_hosts=2, patience=patience
+            backend="wasm",
+            concurrency=concurrency,
+            keep=self._keep,
+            n_hosts=2,
+            terms=Terms(patience=patience, keys=(KEY,)),
         )
         self.vm = self.engine.open(tasks)
         self._n_asked = 0

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from pytest_sema_bench.agent import AgentRun, BrokenOff, Stop, run_agent
-from pytest_sema_bench.chat import ChatClient, Patience
+from pytest_sema_bench.chat import ChatClient, HttpWire, Patience
 from pytest_sema_bench.errors import ModelError
 from pytest_sema_bench.grade import Grader, Outcome, Verdict
 from pytest_sema_bench.grade.verdict import Reason
+from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.settings import Config, Limits, Sampling
 from pytest_sema_bench.task import Task, load_task
 from pytest_sema_bench.tools import make_toolbox
@@ -51,8 +52,8 @@ def converse(
 
     async def run(script: Script, config: Config) -> tuple[AgentRun, Verdict]:
         chat_server.play(script)
-        patience = Patience(attempts=3, first_wait_s=0.001)
-        client = ChatClient(chat_server.url, "key", n_connections=1, patience=patience)
+        wire, patience = HttpWire(chat_server.url, "key"), Patience(attempts=3, first_wait_s=0.001)
+        client = ChatClient(wire, redactor=Redactor(["key"]), patience=patience)
         toolbox = make_toolbox(config.tools, vm, Limits())
         try:
             run = await run_agent(
@@ -118,7 +119,8 @@ def test_broken_arguments_are_answered_and_the_conversation_goes_on(
     """A broken call costs a round, not the run; what could be understood is counted."""
     run, verdict = converse([call_tools([tool_call(arguments)]), say(RIGHT)])
     assert verdict.outcome is Outcome.PASS
-    assert (run.rounds, run.tool_calls, run.n_repairs) == (1, {"eval_code": 1}, n_repairs)
+    counts = (run.rounds, run.tool_calls, run.n_repairs, run.n_misfits)
+    assert counts == (1, {"eval_code": 1}, n_repairs, 1 - n_repairs)
     answer = chat_server.requests[1].messages[-1]
     assert (answer["role"], answer["tool_call_id"]) == ("tool", "call_1")
     assert answer["content"].startswith(text)
@@ -388,9 +390,7 @@ def test_trouble_with_the_api_is_no_answer_of_the_model(converse: Converse) -> N
     assert isinstance(cause, ModelError)
 
 
-def test_the_transcript_holds_all_messages_and_calls(
-    converse: Converse, chat_server: ChatServer
-) -> None:
+def test_the_transcript_holds_it_all(converse: Converse, chat_server: ChatServer) -> None:
     """What was sent last, then what came last; each call with its figures."""
     run, _ = converse([call_tool("1"), say(RIGHT)])
     written = json.loads(json.dumps(run.transcript.as_json()))

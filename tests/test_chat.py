@@ -2,8 +2,7 @@
 
 import asyncio
 import dataclasses
-import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from pytest_sema_bench.chat import ChatClient, ChatReply, Patience
 from pytest_sema_bench.errors import ModelError
 from pytest_sema_bench.transcript import Tokens
+from tests.asking import BODY, KEY, QUICK, use
 from tests.chat_server import (
     CUT_OFF,
     DRIP,
@@ -28,30 +28,7 @@ from tests.chat_server import (
     say,
 )
 
-KEY = "sk-secret-0123456789"
-BODY = {"model": "m", "messages": [{"role": "user", "content": "Two and two?"}]}
-QUICK = Patience(attempts=3, first_wait_s=0.001, longest_wait_s=0.002)
-"""Waits next to nothing between attempts, but long for a reply: a busy machine does not matter."""
-
 Complete = Callable[..., ChatReply]
-
-
-def use(
-    work: Callable[[ChatClient], Coroutine[Any, Any, ChatReply]],
-    url: str,
-    patience: Patience,
-    key: str | None,
-) -> ChatReply:
-    """What `work` makes of a client, which is closed afterwards."""
-
-    async def run() -> ChatReply:
-        client = ChatClient(url, key, n_connections=4, patience=patience)
-        try:
-            return await work(client)
-        finally:
-            await client.close()
-
-    return asyncio.run(run())
 
 
 @pytest.fixture
@@ -59,7 +36,7 @@ def ask(chat_server: ChatServer) -> Complete:
     """Send one body to the chat server."""
 
     def send(body: dict[str, Any] = BODY, patience: Patience = QUICK) -> ChatReply:
-        return use(lambda client: client.complete(body), chat_server.url, patience, KEY)
+        return use(lambda client: client.complete(body), chat_server.url, patience=patience)
 
     return send
 
@@ -95,7 +72,7 @@ def test_the_request_is_the_body_with_the_key_in_a_header(
 
 def test_without_a_key_no_header_is_sent(chat_server: ChatServer) -> None:
     """A local server that wants no key gets none, not an empty one."""
-    use(lambda client: client.complete(BODY), chat_server.url + "/", QUICK, None)
+    use(lambda client: client.complete(BODY), chat_server.url + "/", key=None)
     assert "authorization" not in chat_server.requests[0].headers
     assert chat_server.requests[0].path == "/v1/chat/completions"
 
@@ -111,10 +88,10 @@ def test_half_a_surrogate_pair_travels_there_and_back(
     assert chat_server.requests[-1].messages[-1] == broken
 
 
-USAGES: dict[str, tuple[object, Tokens]] = {
-    "missing": (None, Tokens()),
-    "no object": ("many", Tokens()),
-    "empty": ({}, Tokens()),
+USAGES: dict[str, tuple[object, Tokens | None]] = {
+    "missing": (None, None),
+    "no object": ("many", None),
+    "empty": ({}, None),
     "no details": ({"prompt_tokens": 7, "completion_tokens": 3}, Tokens(prompt=7, completion=3)),
     "details null": (
         {"prompt_tokens": 7, "prompt_tokens_details": None, "completion_tokens_details": None},
@@ -122,8 +99,9 @@ USAGES: dict[str, tuple[object, Tokens]] = {
     ),
     "counts that are no numbers": (
         {"prompt_tokens": "7", "completion_tokens": None, "prompt_tokens_details": 5},
-        Tokens(),
+        None,
     ),
+    "counts that cannot be": ({"prompt_tokens": -7, "completion_tokens": True}, None),
     "cache hits in DeepSeek's field": (
         {"prompt_tokens": 7, "prompt_cache_hit_tokens": 5},
         Tokens(prompt=7, cached=5),
@@ -133,10 +111,10 @@ USAGES: dict[str, tuple[object, Tokens]] = {
 
 
 @pytest.mark.parametrize(("usage", "tokens"), USAGES.values(), ids=USAGES)
-def test_usage_that_is_missing_counts_as_zero(
-    usage: object, tokens: Tokens, chat_server: ChatServer, ask: Complete
+def test_usage_that_says_nothing_is_none(
+    usage: object, tokens: Tokens | None, chat_server: ChatServer, ask: Complete
 ) -> None:
-    """What the server does not report is 0; nothing odd in it breaks the call."""
+    """No count at all is not the same as zero tokens; nothing odd in it breaks the call."""
     chat_server.play([reply({"content": "Four."}, usage=usage)])
     assert ask().call.tokens == tokens
 
@@ -145,14 +123,18 @@ FACTS: dict[str, tuple[Step, str | None, str | None]] = {
     "absent": (raw(b'{"choices": [{"message": {"content": "4"}}]}'), None, None),
     "null": (reply({"content": "4"}, finish_reason=None, model=None), None, None),
     "of another type": (
-        complete({"choices": [{"message": {}, "finish_reason": 1}], "model": 4}),
+        complete({"choices": [{"message": {"content": "4"}, "finish_reason": 1}], "model": 4}),
         None,
         None,
     ),
-    "BOM in front": (raw(b'\xef\xbb\xbf{"choices": [{"message": {}}], "model": "x"}'), None, "x"),
+    "BOM in front": (
+        raw(b'\xef\xbb\xbf{"choices": [{"message": {"content": "4"}}], "model": "x"}'),
+        None,
+        "x",
+    ),
     "wrong charset named": (
         raw(
-            '{"choices": [{"message": {}}], "model": "é"}'.encode(),
+            '{"choices": [{"message": {"content": "4"}}], "model": "é"}'.encode(),
             headers={"Content-Type": "application/json; charset=latin-1"},
         ),
         None,
@@ -355,28 +337,6 @@ def test_retry_after_is_capped(chat_server: ChatServer, ask: Complete) -> None:
     assert ask().call.retries == 1
 
 
-def test_a_refused_connection_is_a_model_error() -> None:
-    """Nobody listens: tried again, then said so."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-        with pytest.raises(ModelError, match="cannot reach the server") as caught:
-            use(lambda client: client.complete(BODY), url, QUICK, KEY)
-    assert caught.value.attempts == 3
-
-
-def test_connections_are_reused(chat_server: ChatServer) -> None:
-    """Calls one after the other need one connection."""
-
-    async def three(client: ChatClient) -> ChatReply:
-        for _ in range(2):
-            await client.complete(BODY)
-        return await client.complete(BODY)
-
-    use(three, chat_server.url, QUICK, KEY)
-    assert (chat_server.n_requests, chat_server.n_connections) == (3, 1)
-
-
 def test_a_cancelled_call_raises_at_once(chat_server: ChatServer) -> None:
     """Cancelling is not mistaken for trouble that may pass."""
     chat_server.play([HANG])
@@ -389,5 +349,5 @@ def test_a_cancelled_call_raises_at_once(chat_server: ChatServer) -> None:
         return await call
 
     with pytest.raises(asyncio.CancelledError):
-        use(cancel, chat_server.url, QUICK, KEY)
+        use(cancel, chat_server.url)
     assert chat_server.n_requests == 1

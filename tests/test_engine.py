@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sema_bench.engine import WorkItem
+from pytest_sema_bench.item import WorkItem
 from pytest_sema_bench.models import REFERENCE, Model, Price
 from pytest_sema_bench.task import Task, load_task
 from pytest_sema_bench.transcript import Tokens
@@ -125,7 +125,7 @@ def test_an_answer_cut_off_by_the_token_limit_is_told_apart(
 
 
 COSTS: dict[str, tuple[object, Price | None, Tokens, float | None]] = {
-    "no usage": (None, PRICE, Tokens(), 0.0),
+    "no usage": (None, PRICE, Tokens(), None),
     "no price": ({"prompt_tokens": 5}, None, Tokens(prompt=5), None),
     "cached input at its own price": (
         {"prompt_tokens": 1000, "prompt_tokens_details": {"cached_tokens": 600}},

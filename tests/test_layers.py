@@ -11,11 +11,31 @@ PACKAGE = PROJECT / "pytest_sema_bench"
 NAME = PACKAGE.name
 
 LAYERS = (
-    {"", "errors", "models", "record", "settings", "syntax", "task", "transcript", "value"},
-    {"chat", "vm"},
-    {"agent", "answer", "docs", "engine", "grade", "reference", "scoring", "tools"},
-    {"aggregate", "gate", "provenance", "regrade", "report", "stats", "store", "telemetry"},
-    {"collect", "session", "workers"},
+    {
+        *("", "cache", "errors", "models", "record", "redaction", "registry", "settings"),
+        *("syntax", "task", "transcript", "value"),
+    },
+    {"chat", "limits", "vm"},
+    {
+        *("agent", "answer", "conclude", "docs", "engine", "grade", "item", "reference"),
+        *("scoring", "tools"),
+    },
+    {
+        *("aa_check", "aggregate", "baseline", "compare", "estimate", "gate", "history", "judge"),
+        *(
+            "power",
+            "provenance",
+            "regrade",
+            "report",
+            "results",
+            "resume",
+            "run",
+            "selection",
+            "sources",
+        ),
+        *("stats", "store", "telemetry"),
+    },
+    {"ci", "collect", "options", "progress", "session", "summing", "workers"},
     {"cli", "plugin"},
 )
 """Modules and packages by layer; what knows pytest starts at 4, and "" is the package itself."""
@@ -26,9 +46,10 @@ ONLY_IN = {
     "httpx": {"chat", "docs"},
     "httpx_aiohttp": {"chat"},
     "aiohttp": {"chat"},
-    "yaml": {"task", "models", "docs"},
+    "yaml": {"task", "registry", "docs"},
     "subprocess": {"vm"},
     "multiprocessing": {"vm"},
+    "sqlite3": {"limits"},
     "pty": {"vm"},
 }
 STARTS_A_PROCESS = {

@@ -1,12 +1,16 @@
 """The registry: what comes with the package, what a project adds, and how a name is found."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_sema_bench.errors import SettingsError
-from pytest_sema_bench.models import REFERENCE, USER_FILE, Model, Price, load_registry
+from pytest_sema_bench.models import REFERENCE, Model, Price, RateLimits
+from pytest_sema_bench.registry import BUNDLED as BUNDLED_SOURCE
+from pytest_sema_bench.registry import USER_FILE, load_registry
 from pytest_sema_bench.settings import Config, Sampling
+from pytest_sema_bench.transcript import Tokens
 
 BUNDLED = {
     "kimi-k2.6": ("kimi-k2p6", 0.95, 4.0),
@@ -42,10 +46,12 @@ def test_the_six_models_of_the_experiment_come_with_the_package(name: str, tmp_p
     assert model.price.date is not None
 
 
-def test_two_configurations_come_with_the_package(tmp_path: Path) -> None:
-    """With tools and without."""
+def test_four_configurations_come_with_the_package(tmp_path: Path) -> None:
+    """With both tools, with either of them, and without."""
     registry = load_registry(tmp_path)
-    assert registry.config("tools").tools == ("eval_code",)
+    assert registry.config("tools").tools == ("eval_code", "docs_search")
+    assert registry.config("eval-only").tools == ("eval_code",)
+    assert registry.config("docs-only").tools == ("docs_search",)
     assert registry.config("bare") == Config(name="bare")
 
 
@@ -132,9 +138,101 @@ def test_with_a_base_url_any_name_will_do(
 ) -> None:
     """The server's host stands for the provider, without the user's password."""
     model = load_registry(tmp_path).model(name, url, "SOME_KEY")
-    assert model == Model(
+    assert replace(model, price=None) == Model(
         name=name, id=model_id, provider=provider, base_url=url, key_env="SOME_KEY"
     )
+
+
+def test_an_entry_keeps_its_price_on_another_server(tmp_path: Path) -> None:
+    """So a cap on cost can hold there too; a name without an entry has no price."""
+    registry = load_registry(tmp_path)
+    there = registry.model("glm-5.2", "https://h.example/v1")
+    assert there.price == registry.model("glm-5.2").price is not None
+    assert registry.model("any-name", "https://h.example/v1").price is None
+
+
+ENTRY = """
+providers:
+  local:
+    base_url: "http://127.0.0.1:8000/v1"
+    adapt: [stream]
+    extra: {chat_template_kwargs: {thinking: true}, top_k: 5}
+    limits: {concurrency: 2, requests_per_minute: 60}
+models:
+  big:
+    provider: local
+    id: vendor/big
+    aliases: [big-one]
+    adapt: [no-temperature, stream]
+    extra: {top_k: 9}
+    sampling: {max_tokens: 9000}
+  alone:
+    base_url: "http://127.0.0.1:9000/v1"
+    key_env: ALONE_KEY
+    id: alone
+    limits: {tokens_per_minute: 1000}
+"""
+
+
+def test_an_entry_adds_to_its_provider(tmp_path: Path) -> None:
+    """Adaptations and further fields of both hold, the model's own before the provider's."""
+    model = load_registry(write(tmp_path, ENTRY)).model("big")
+    assert model.adapt == ("stream", "no-temperature")
+    assert model.extra == {"chat_template_kwargs": {"thinking": True}, "top_k": 9}
+    assert model.limits == RateLimits(concurrency=2, requests_per_minute=60)
+    assert model.sampling.max_tokens == 9000
+
+
+def test_an_alias_is_the_entry_under_its_own_name(tmp_path: Path) -> None:
+    """So items and tables say the same whichever name was typed."""
+    registry = load_registry(write(tmp_path, ENTRY))
+    assert registry.model("big-one") == registry.model("big")
+
+
+def test_an_entry_can_name_its_server_itself(tmp_path: Path) -> None:
+    """A base URL in place of a provider, with a key and limits of its own."""
+    model = load_registry(write(tmp_path, ENTRY)).model("alone")
+    assert (model.base_url, model.key_env) == ("http://127.0.0.1:9000/v1", "ALONE_KEY")
+    assert model.provider == "127.0.0.1:9000"
+    assert model.limits == RateLimits(tokens_per_minute=1000)
+
+
+def test_pyproject_adds_models_and_wins(tmp_path: Path) -> None:
+    """`[tool.sema-bench.models]` comes after sema-models.yaml and says so as its source."""
+    write(tmp_path, ENTRY)
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.sema-bench.models.big]\nprovider = 'local'\nid = 'other'\n"
+    )
+    registry = load_registry(tmp_path)
+    assert registry.model("big").id == "other"
+    assert registry.models["big"].source == "pyproject.toml"
+    assert registry.models["alone"].source == USER_FILE
+    assert registry.models["glm-5.2"].source == BUNDLED_SOURCE
+
+
+PROVIDERS = {
+    *("fireworks", "openrouter", "together", "deepseek", "moonshot", "zai", "alibaba"),
+    *("openai", "anthropic", "ollama", "vllm", "llama.cpp"),
+}
+
+
+def test_providers_come_with_the_package(tmp_path: Path) -> None:
+    """All that are asked for are there; those in the cloud want a key and use TLS."""
+    providers = load_registry(tmp_path).providers
+    assert set(providers) == PROVIDERS
+    for provider in providers.values():
+        local = provider.base_url.startswith("http://127.0.0.1")
+        assert local == (provider.key_env is None)
+        assert local or provider.base_url.startswith("https://")
+
+
+def test_prices_follow_tokens() -> None:
+    """Cached input has its own price where there is one; the worst case is never below it."""
+    price = Price(input_usd=1.0, output_usd=4.0, cached_input_usd=0.5)
+    tokens = Tokens(prompt=1000, cached=400, completion=100)
+    assert price.cost_usd(tokens) == pytest.approx((600 * 1.0 + 400 * 0.5 + 100 * 4.0) / 1e6)
+    assert replace(price, cached_input_usd=None).cost_usd(tokens) == pytest.approx(1400 / 1e6)
+    assert price.worst_usd(4000, 100) >= price.cost_usd(tokens)
 
 
 @pytest.mark.parametrize("name", ["gpt", "nobody:gpt", "fireworks:", ":gpt"])
@@ -150,7 +248,7 @@ def test_an_unknown_model_is_answered_with_the_known_ones(name: str, tmp_path: P
 def test_an_unknown_configuration_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     """The error lists the configurations."""
     with pytest.raises(
-        SettingsError, match=r"unknown configuration 'x'; known ones are bare, tools"
+        SettingsError, match=r"unknown configuration 'x'; known ones are bare, docs-only, eval-only"
     ):
         load_registry(tmp_path).config("x")
 
@@ -176,9 +274,20 @@ BROKEN = {
         MODEL + ", temperature: 1}\n",
         "models.m: unknown key 'temperature'; known keys",
     ),
+    "provider and base URL": (
+        MODEL + ", base_url: 'http://h'}\n",
+        "models.m: give either 'provider' or 'base_url'",
+    ),
+    "neither of them": ("models: {m: {id: i}}\n", "models.m: give either 'provider' or"),
+    "limits in words": (
+        MODEL + ", limits: {concurrency: few}}\n",
+        "models.m.limits.concurrency is 'few', expected a number of 0 or more",
+    ),
+    "unknown limit": (MODEL + ", limits: {rpm: 5}}\n", "models.m.limits: unknown key 'rpm'; known"),
+    "adapt is text": (MODEL + ", adapt: stream}\n", "models.m.adapt is 'stream', expected a list"),
     "unknown provider": (
         "models: {m: {provider: nobody, id: i}}\n",
-        "models.m: provider 'nobody' is not defined; defined are fireworks",
+        "models.m: provider 'nobody' is not defined; defined are alibaba, anthropic, deepseek,",
     ),
     "base URL missing": ("providers: {p: {}}\n", "providers.p: 'base_url' is missing"),
     "base URL is no URL": (

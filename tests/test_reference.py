@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 
 from pytest_sema_bench.agent import AgentRun, Stop, run_agent
-from pytest_sema_bench.chat import ChatClient, ChatReply, LocalTransport
+from pytest_sema_bench.chat import ChatClient, ChatReply, HttpWire, LocalTransport
 from pytest_sema_bench.errors import ModelError, SettingsError
 from pytest_sema_bench.grade import Grader, Outcome
-from pytest_sema_bench.models import load_registry
+from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.reference import ReferenceModel, check_references
+from pytest_sema_bench.registry import load_registry
 from pytest_sema_bench.settings import Config, Limits
 from pytest_sema_bench.task import Task, bundled_tasks, load_task, load_tasks
 from pytest_sema_bench.tools import make_toolbox
+from pytest_sema_bench.transcript import Tokens
 from pytest_sema_bench.vm import SemaVM
 from tests.samples.double_task import DOUBLE, write_double_task
 
@@ -24,12 +26,17 @@ SUITE = load_tasks(Path(__file__).parent / "samples" / "bench_dir" / "tasks")
 CONFIGS = load_registry(Path(__file__).parent).configs
 
 
+def ask_with(transport: LocalTransport) -> ChatClient:
+    """A client that this transport answers."""
+    wire = HttpWire("http://reference.invalid", None, transport=transport)
+    return ChatClient(wire, redactor=Redactor())
+
+
 def solve(runner: asyncio.Runner, vm: SemaVM, task: Task, config: Config) -> AgentRun:
     """The agent run of the reference model with a task."""
 
     async def run() -> AgentRun:
-        transport = LocalTransport(ReferenceModel(SUITE))
-        client = ChatClient("http://reference.invalid", None, n_connections=1, transport=transport)
+        client = ask_with(LocalTransport(ReferenceModel(SUITE)))
         toolbox = make_toolbox(config.tools, vm, Limits())
         try:
             return await run_agent(
@@ -67,7 +74,7 @@ def test_without_tools_it_answers_at_once(
 def test_what_it_uses_is_estimated(event_loop_runner: asyncio.Runner, vm: SemaVM) -> None:
     """The table's columns are alive: more was read in the second call than in the first."""
     run = solve(event_loop_runner, vm, SUITE[0], CONFIGS["tools"])
-    first, second = (call.tokens for call in run.transcript.calls)
+    first, second = (call.tokens or Tokens() for call in run.transcript.calls)
     assert second.prompt > first.prompt > 1000
     assert 0 < first.completion < 200
     assert run.served_model == "reference"
@@ -104,9 +111,7 @@ def complete(answer: Any, body: dict[str, Any]) -> ChatReply:
     """The reply that a client gets through a local transport."""
 
     async def run() -> ChatReply:
-        client = ChatClient(
-            "http://nowhere.invalid", None, n_connections=1, transport=LocalTransport(answer)
-        )
+        client = ask_with(LocalTransport(answer))
         try:
             return await client.complete(body)
         finally:

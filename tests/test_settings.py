@@ -19,7 +19,7 @@ def test_nothing_given_gives_the_defaults(tmp_path: Path) -> None:
     """Only the model has no default."""
     settings = make_settings({"models": ["m"], "samples": None, "configs": []}, {}, tmp_path)
     assert settings == Settings(models=("m",))
-    assert (settings.configs, settings.samples, settings.concurrency) == (("tools",), 1, 8)
+    assert (settings.configs, settings.samples, settings.concurrency) == (("tools",), 1, 32)
 
 
 FOLDERS = {"no file": None, "no table": "", "empty table": "[tool.sema-bench]\n"}

@@ -61,7 +61,7 @@ def test_eval_code_shows_output_and_value_or_error(code: str, text: str, call: C
     result = call("eval_code", json.dumps({"code": code}))
     assert result.text.startswith(text)
     assert (result.failure is not None) is ("Error: " in text)
-    assert result.n_repairs == 0
+    assert (result.repaired, result.misfit) == (False, False)
 
 
 def test_a_failure_is_kept_with_its_class_and_name(call: CallTool) -> None:
@@ -92,6 +92,7 @@ BROKEN: dict[str, tuple[object, str]] = {
     "none": (None, "must be an object"),
     "half a JSON text": ('{"code": "(+ 1', "not JSON"),
     "code as it is": ("(+ 1 2)", "not JSON"),
+    "two objects": ('{"code": "1"}{"code": "2"}', "not one JSON object"),
     "a list": ('["(+ 1 2)"]', "must be an object"),
     "a string": ('"(+ 1 2)"', "must be an object"),
     "a number": ("7", "must be an object"),
@@ -114,14 +115,35 @@ def test_broken_arguments_are_answered_with_what_is_wrong(
     result = call("eval_code", arguments)
     assert result.text.startswith("Error: ")
     assert complaint in result.text
-    assert "send an object" in result.text or '{"code": string}' in result.text
+    assert (
+        "send an object" in result.text
+        or "send one" in result.text
+        or '{"code": string}' in result.text
+    )
     assert result.failure is None
+    assert (result.repaired, result.misfit) == (False, True)
+
+
+REPAIRED = {
+    "a line end within the string": '{"code": "(+ 1\n2)"}',
+    "stray quotes behind": '{"code": "(+ 1 2)"}""',
+    "a fence behind": '{"code": "(+ 1 2)"}\n```',
+}
+
+
+@pytest.mark.parametrize("arguments", REPAIRED.values(), ids=REPAIRED)
+def test_what_can_mean_only_one_thing_is_repaired_and_counted(
+    arguments: str, call: CallTool
+) -> None:
+    """The narrow set of repairs: nothing is guessed."""
+    result = call("eval_code", arguments)
+    assert (result.text, result.repaired, result.misfit) == ("Value: 3", True, False)
 
 
 def test_an_object_instead_of_text_is_understood_and_counted(call: CallTool) -> None:
     """Some servers send the arguments as an object: that is repaired, and said so."""
     result = call("eval_code", {"code": "(+ 1 2)"})
-    assert (result.text, result.n_repairs) == ("Value: 3", 1)
+    assert (result.text, result.repaired, result.misfit) == ("Value: 3", True, False)
 
 
 def test_arguments_that_are_not_wanted_do_no_harm(call: CallTool) -> None:

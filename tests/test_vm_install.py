@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_sema_bench.cache import CACHE_VARIABLE, cache_folder
 from pytest_sema_bench.errors import VMError
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.vm import Evaluation, create_vm
-from pytest_sema_bench.vm.install import CACHE_VARIABLE, cache_folder, install, pinned_version
+from pytest_sema_bench.vm.install import install, pinned_version
 from pytest_sema_bench.vm.node import find_node
 
 WASM = Path("node_modules/@sema-lang/sema-wasm/sema_wasm_bg.wasm")

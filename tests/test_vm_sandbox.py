@@ -45,6 +45,16 @@ def test_the_machine_looks_empty(source: str, printed: str | None, vm_eval: VMEv
     assert vm_eval([source]) == (Evaluation(value=printed),)
 
 
+def test_virtual_files_do_not_outlive_their_interpreter(vm_eval: VMEval) -> None:
+    """What one program leaves in the VM's own file system no other one finds."""
+    write = """(file/write-lines "left.txt" '("secret")) (file/exists? "left.txt")"""
+    for _ in range(8):  # more often than there are hosts
+        assert vm_eval(['(file/exists? "left.txt")', write]) == (
+            Evaluation(value="#f"),
+            Evaluation(value="#t"),
+        )
+
+
 def test_the_host_has_no_environment(vm_eval: VMEval) -> None:
     """Even a program that broke out of the VM would find no variables, keys least of all."""
     vm_eval(["1"])

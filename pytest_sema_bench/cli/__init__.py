@@ -14,14 +14,38 @@ from pytest_sema_bench.errors import BenchError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status."""
-    from pytest_sema_bench.cli import grade, regrade, tasks, vm
+    from pytest_sema_bench.cli import (
+        baseline,
+        compare,
+        docs,
+        grade,
+        history,
+        models,
+        power,
+        regrade,
+        report,
+        tasks,
+        vm,
+    )
 
     parser = argparse.ArgumentParser(
         prog="sema-bench", description="Tools of pytest-sema-bench, outside of pytest."
     )
     parser.add_argument("--version", action="version", version=f"sema-bench {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (tasks, grade, regrade, vm):
+    for module in (
+        tasks,
+        models,
+        docs,
+        grade,
+        regrade,
+        compare,
+        report,
+        baseline,
+        power,
+        history,
+        vm,
+    ):
         module.add_commands(commands)
     arguments = parser.parse_args(argv)
     try:

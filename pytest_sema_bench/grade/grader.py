@@ -63,13 +63,13 @@ class Grader:
         cases after the first that fails are not run. Raises TaskError if the task itself
         cannot be evaluated and VMError if the VM's host is at fault.
         """
-        prepared = await self._prepare(task)
         message = _well_formed(message)
         is_value = task.kind is GradeKind.VALUE
         answer = extract(message, task.kind, task.prompt)
         if not answer.blocks:
             reason = Reason.TRUNCATED if truncated else Reason.NO_ANSWER
             return _verdict(answer, Outcome.FAIL, reason, score=0.0)
+        prepared = await self._prepare(task)
         if is_value:
             expected = prepared.expected[0]
             runs = [await self._grade_value(task, answer.blocks[0], expected)]

@@ -48,6 +48,8 @@ function clipLines(lines, maxChars) {
 
 async function run({ id, sources, max_chars: maxChars }) {
   const interpreter = SemaInterpreter.createWithOptions({ deny: ["network", "fs-write"] });
+  // The virtual files belong to the instance, and some functions write them all the same.
+  interpreter.resetVFS();
   for (const source of sources) {
     const { value, output, error } = await interpreter.evalVMAsync(source);
     send({ id, value: clip(value, maxChars), output: clipLines(output, maxChars), error: clip(error, maxChars) });

@@ -16,21 +16,15 @@ from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock
 
+from pytest_sema_bench.cache import CACHE_VARIABLE, cache_folder
 from pytest_sema_bench.errors import VMError
 from pytest_sema_bench.vm.node import WAYS_OUT, Node
 
-CACHE_VARIABLE = "SEMA_BENCH_CACHE"
 _PACKAGE = Path("node_modules/@sema-lang/sema-wasm")
 _EXECUTED = ("sema_wasm.js", "sema_wasm_bg.wasm")
 _NPM_LIMIT_S = 600
-
-
-def cache_folder() -> Path:
-    """Where installed VMs live: `$SEMA_BENCH_CACHE` or the platform's user cache folder."""
-    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("pytest-sema-bench"))
 
 
 def say_on_stderr(line: str) -> None:

@@ -4,16 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sema_bench.vm.install import CACHE_VARIABLE, cache_folder
+from pytest_sema_bench.cache import CACHE_VARIABLE, cache_folder
 from tests.plugin.bench_dir import KEY, KEY_NAME, BenchDir
 
 _INHERITED = (
     "PYTEST_XDIST_WORKER",
     "PYTEST_XDIST_TESTRUNUID",
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
+    "PYTHONDONTWRITEBYTECODE",
     "FIREWORKS_API_KEY",
 )
-"""What the outer run or the user may have set and the inner runs must not see."""
+"""What the outer run or the user may have set and the inner runs must not see.
+
+Without compiled files each of some hundred inner runs would compile the plugin anew.
+"""
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +34,8 @@ def bench_dir(
     monkeypatch.setenv(CACHE_VARIABLE, str(vm_cache))
     monkeypatch.setenv(KEY_NAME, KEY)
     monkeypatch.setenv("COLUMNS", "160")
+    # It takes a quarter of a second to import, and no inner run has a property test.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
     for name in _INHERITED:
         monkeypatch.delenv(name, raising=False)
     return BenchDir(pytester)

@@ -8,7 +8,7 @@ from tests.plugin.bench_dir import BenchDir
 CASES: dict[str, tuple[tuple[str, ...], int]] = {
     "one": (("--sema-concurrency=1",), 1),
     "three": (("--sema-concurrency=3",), 3),
-    "eight by default": ((), 8),
+    "all nine by default": ((), 9),
     "two for each worker": (("--sema-concurrency=2", "-n2"), 4),
 }
 

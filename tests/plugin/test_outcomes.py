@@ -15,7 +15,7 @@ def test_right_wrong_and_void_are_passed_failed_and_error(
     bench_dir: BenchDir, chat_server: ChatServer, workers: tuple[str, ...]
 ) -> None:
     """A wrong answer fails its item; a server's refusal is an error in set-up, never wrong."""
-    chat_server.play(bench_dir.script(palindrome=WRONG, doubling=refuse(401, "bad key")))
+    chat_server.play(bench_dir.script(palindrome=WRONG, doubling=refuse(400, "bad key")))
     result = bench_dir.ask(chat_server, *workers)
     result.assert_outcomes(passed=2, failed=1, errors=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -25,8 +25,8 @@ def test_right_wrong_and_void_are_passed_failed_and_error(
         [
             "*ERROR at setup of doubling[[]m-tools[]]*",
             "void: api error; this is not counted as a wrong answer",
-            "the server answered 401: *bad key*",
-            "void: 1 of 4 items say nothing about the model; the rates leave them out",
+            "*/v1/chat/completions: the server answered 400: *bad key*",
+            "void: 1 of 4 items say nothing about the model (api error ×1); the rates leave *",
         ]
     )
 
@@ -83,7 +83,7 @@ def test_junit_xml_tells_failures_from_errors(bench_dir: BenchDir, chat_server: 
     """The report parses whatever a model or a server wrote, and counts wrong and void apart."""
     chat_server.play(
         bench_dir.script(
-            palindrome=say(_HOSTILE), doubling=refuse(403, _HOSTILE.replace("\x00", ""))
+            palindrome=say(_HOSTILE), doubling=refuse(400, _HOSTILE.replace("\x00", ""))
         )
     )
     bench_dir.ask(chat_server, "--junit-xml=junit.xml")
@@ -93,12 +93,13 @@ def test_junit_xml_tells_failures_from_errors(bench_dir: BenchDir, chat_server: 
     failed = [case.get("name") for case in suite if case.find("failure") is not None]
     assert failed == ["palindrome[m-tools]"]
     properties = [(p.get("name"), p.get("value")) for p in suite.iter("property")]
-    assert properties == [("sema_score", score) for score in ("1.0", "0.0", "1.0")]
+    assert [v for n, v in properties if n == "sema.outcome"] == ["pass", "fail", "void", "pass"]
+    assert [v for n, v in properties if n == "sema.score"] == ["1.0", "0.0", "1.0"]
 
 
 def test_last_failed_asks_only_what_failed(bench_dir: BenchDir, chat_server: ChatServer) -> None:
     """`--lf` repeats the wrong and the void items, and costs nothing for the others."""
-    chat_server.play(bench_dir.script(palindrome=WRONG, doubling=refuse(401)))
+    chat_server.play(bench_dir.script(palindrome=WRONG, doubling=refuse(400)))
     bench_dir.ask(chat_server).assert_outcomes(passed=2, failed=1, errors=1)
     chat_server.requests.clear()
     chat_server.play(bench_dir.script())

@@ -11,11 +11,11 @@ def test_a_run_leaves_everything_needed_to_read_it_again(
     bench_dir: BenchDir, chat_server: ChatServer, workers: tuple[str, ...]
 ) -> None:
     """run.json, items.json, one record per item, a transcript each, and the summary."""
-    chat_server.play(bench_dir.script(palindrome=WRONG, doubling=refuse(401)))
+    chat_server.play(bench_dir.script(palindrome=WRONG, doubling=refuse(400)))
     bench_dir.ask(chat_server, *workers)
     folder = bench_dir.run_folder
     run = json.loads((folder / "run.json").read_text())
-    assert run["state"] == "finished"
+    assert (run["state"], run["n_void"], run["n_missing"]) == ("finished", 1, 0)
     assert run["exit_status"] == 1
     assert run["start"] <= run["end"]
     assert set(run["task_hashes"]) == {task.id for task in bench_dir.tasks}
@@ -38,7 +38,7 @@ def test_the_summary_has_the_numbers_of_the_terminal(
     bench_dir: BenchDir, chat_server: ChatServer
 ) -> None:
     """summary.md is the same table, and its rows add up to what was asked."""
-    chat_server.play(bench_dir.script(palindrome=WRONG, doubling=refuse(401)))
+    chat_server.play(bench_dir.script(palindrome=WRONG, doubling=refuse(400)))
     result = bench_dir.ask(chat_server, "--sema-samples=2")
     shown = read_table(result.outlines, "m-tools")
     summary = (bench_dir.run_folder / "summary.md").read_text().splitlines()
@@ -57,7 +57,7 @@ def test_the_key_is_nowhere(bench_dir: BenchDir, chat_server: ChatServer) -> Non
         bench_dir.script(
             adding=say(f"The key is {KEY}", reasoning_content=f"I see {KEY}"),
             palindrome=lambda r: say(KEY) if r.turn else call_tool(f'"{KEY}"'),
-            doubling=refuse(401, f"{KEY} is not valid", x_request_id=KEY),
+            doubling=refuse(400, f"{KEY} is not valid", x_request_id=KEY),
         )
     )
     result = bench_dir.ask(chat_server, "-rA")

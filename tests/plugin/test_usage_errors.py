@@ -20,7 +20,7 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
     "one key of two is missing": ((f"{REFERENCE},glm-5.2",), "--sema-model=glm-5.2 needs a key*"),
     "empty name": (("--sema-model=reference,",), "--sema-model: empty name*"),
     "same model twice": ((REFERENCE, REFERENCE), "--sema-model: 'reference'*more than once"),
-    "unknown configuration": ((REFERENCE, "--sema-config=x"), "--sema-config:*'x'*bare, tools"),
+    "unknown configuration": ((REFERENCE, "--sema-config=x"), "--sema-config:*'x'*docs-only, *"),
     "samples": ((REFERENCE, "--sema-samples=0"), "--sema-samples: '0' is not a whole number*"),
     "concurrency": ((REFERENCE, "--sema-concurrency=-1"), "--sema-concurrency: '-1' is not*"),
     "timeout": ((REFERENCE, "--sema-timeout=soon"), "--sema-timeout: 'soon' is not a number*"),

@@ -1,0 +1,251 @@
+"""The chat client: one request body in, one reply out, with all that may happen in between.
+
+`ChatClient.complete` asks the gate before each request, sends it, and tells the gate what came
+of it. Failures that may pass are tried again after a wait; what a server refuses in a way that
+is known is adapted; anything else is a `ModelError`. What is odd about a message is for `agent`
+to read.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+from pytest_sema_bench.chat.adapt import ADAPTABLE, Adaptations, max_tokens
+from pytest_sema_bench.chat.cassette import Wire
+from pytest_sema_bench.chat.faults import Fault, refusal
+from pytest_sema_bench.chat.gate import Billing, Ending, Gate, OpenGate, Permit
+from pytest_sema_bench.chat.reply import ChatReply, cleaned, doubt, read_reply
+from pytest_sema_bench.chat.transport import Answer, Unreachable
+from pytest_sema_bench.chat.waits import Patience, asked_wait_s, quota
+from pytest_sema_bench.errors import BenchError, ModelError
+from pytest_sema_bench.redaction import Redactor
+
+_DOUBTS = 3
+"""How often a doubtful reply is asked for again before it is taken as it is."""
+_MAX_TOKENS_UNSAID = 4096
+"""Taken for the worst case of a body that sets no bound."""
+
+
+class ChatClient:
+    """One server and key. Must be used and closed on one event loop.
+
+    Args:
+        wire: What carries the requests; the client closes it.
+        redactor: Knows the keys that must get into no text.
+        gate: Who is asked before each request; nobody if None.
+        adapt: Adaptations that hold from the start (`adapt.TABLE` has their names).
+        apart: Whether each conversation adapts for itself. What it sends does then not depend
+            on what others met before, as recordings and replays need it.
+        extra: Fields put into each body.
+        patience: How long a call may take and how often it is tried.
+
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        redactor: Redactor,
+        gate: Gate | None = None,
+        adapt: Sequence[str] = (),
+        apart: bool = False,
+        extra: Mapping[str, Any] | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._redactor = redactor
+        self._gate = gate or OpenGate()
+        self._adaptations = Adaptations(adapt, apart=apart)
+        self._extra = dict(extra or {})
+        self._patience = patience or Patience()
+        self._wire = wire
+        self._place = redactor.clean(wire.place)
+
+    async def complete(self, body: dict[str, Any], conversation: str | None = None) -> ChatReply:
+        """The reply to one request body; `conversation` names what it belongs to.
+
+        Raises ModelError, never with a key in its text, and what the gate or a replay raises:
+        NotAsked, BudgetSpent, NoRecording.
+        """
+        call = _Call({**body, **self._extra}, conversation, self._patience)
+        attempts = AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, Fault) and error.passes),
+            stop=stop_after_attempt(self._patience.attempts),
+            wait=self._wait_s,
+            reraise=True,
+        )
+        try:
+            async with call.clock:
+                async for attempt in attempts:
+                    with attempt:
+                        call.n_attempts += 1
+                        reply = await self._attempt(call)
+        except TimeoutError:
+            if not call.clock.expired():
+                raise
+            raise self._timed_out(call) from None
+        except Fault as fault:
+            raise fault.error(self._place, call.n_attempts) from None
+        return replace(reply, call=replace(reply.call, retries=call.n_attempts - 1))
+
+    def end(self, conversation: str) -> None:
+        """Free what is remembered of a conversation that is over."""
+        self._adaptations.forget(conversation)
+        self._wire.end(conversation)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._wire.close()
+
+    async def _attempt(self, call: "_Call") -> ChatReply:
+        """One attempt, with as many requests as it takes to adapt the body to the server."""
+        while True:
+            sent, labels = self._adaptations.apply(call.body, call.conversation)
+            try:
+                reply = await self._request(call, sent, labels)
+            except _Adapted:
+                continue
+            return replace(reply, call=replace(reply.call, adaptations=labels))
+
+    async def _request(
+        self, call: "_Call", sent: dict[str, Any], labels: tuple[str, ...]
+    ) -> ChatReply:
+        """One request with a permit of its own. Raises Fault, or _Adapted to send another."""
+        # ASCII JSON, for half a surrogate pair that a model sent cannot be UTF-8.
+        content = json.dumps(sent).encode()
+        permit = await self._enter(call, sent, len(content))
+        # Holds for whatever is not foreseen below, being cancelled in flight for one.
+        ending = Ending(billing=Billing.UNKNOWN)
+        try:
+            reply, ending = await self._exchange(call, content)
+        except Fault as fault:
+            call.last = fault
+            if fault.status in ADAPTABLE and self._adaptations.learn(
+                fault.said, sent, labels, call.conversation
+            ):
+                ending = Ending(billing=fault.billing, quota=fault.quota)
+                raise _Adapted from None
+            error = fault.error(self._place, call.n_attempts)
+            ending = fault.ending(error, gave_up=call.is_last)
+            raise
+        except BenchError:  # a replay without a recording: nothing was sent
+            ending = Ending(billing=Billing.NOTHING)
+            raise
+        except asyncio.CancelledError:
+            ending = Ending(billing=Billing.UNKNOWN, gave_up=call.clock.expired())
+            raise
+        finally:
+            permit.end(ending)
+        return reply
+
+    async def _enter(self, call: "_Call", sent: dict[str, Any], n_bytes: int) -> Permit:
+        """A permit. The time that it takes is not the call's."""
+        wanted = max_tokens(sent)
+        call.stop_clock()
+        permit = await self._gate.enter(
+            model_id=str(sent.get("model")),
+            n_prompt_bytes=n_bytes,
+            max_tokens=_MAX_TOKENS_UNSAID if wanted is None else wanted,
+            begun=any(m.get("role") == "assistant" for m in sent.get("messages", ())),
+        )
+        call.start_clock()
+        return permit
+
+    async def _exchange(self, call: "_Call", content: bytes) -> tuple[ChatReply, Ending]:
+        """What one request brought. Raises Fault."""
+        started = time.monotonic()
+        answer = await self._send(content, call.conversation)
+        left = quota(answer.headers)
+        try:
+            reply = self._read(answer, call, time.monotonic() - started)
+        except Fault as fault:
+            fault.quota, fault.wait_s = left, asked_wait_s(answer.headers)
+            request_id = answer.headers.get("x-request-id")
+            fault.request_id = self._redactor.clean(request_id) if request_id else None
+            raise
+        tokens = reply.call.tokens
+        billing = Billing.UNKNOWN if tokens is None else Billing.USAGE
+        return reply, Ending(billing=billing, tokens=tokens, answered=True, quota=left)
+
+    async def _send(self, content: bytes, conversation: str | None) -> Answer:
+        try:
+            async with asyncio.timeout(self._patience.reply_s):
+                return await self._wire.post(content, conversation)
+        except TimeoutError:
+            raise Fault(f"no complete reply within {self._patience.reply_s:g} s") from None
+        except Unreachable as lost:
+            raise Fault(
+                f"cannot reach the server: {self._redactor.clean(str(lost))}",
+                billing=Billing.UNKNOWN if lost.sent else Billing.NOTHING,
+            ) from None
+
+    def _read(self, answer: Answer, call: "_Call", latency_s: float) -> ChatReply:
+        """The reply, taken in spite of what is doubtful about it once that has been tried."""
+        doubtful = None
+        try:
+            text = answer.payload.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = answer.payload.decode("utf-8-sig", "replace")
+            doubtful = "the reply is not valid UTF-8"
+        text = cleaned(text, self._redactor)
+        if not 200 <= answer.status < 300:
+            raise refusal(answer.status, text)
+        reply = read_reply(text, self._redactor, latency_s)
+        doubtful = doubtful or doubt(reply)
+        if doubtful and call.n_doubts < _DOUBTS and not call.is_last:
+            call.n_doubts += 1
+            raise Fault(doubtful, status=answer.status, tokens=reply.call.tokens)
+        return reply
+
+    def _wait_s(self, state: RetryCallState) -> float:
+        fault = state.outcome.exception() if state.outcome else None
+        return self._patience.pause_s(state, fault.wait_s if isinstance(fault, Fault) else None)
+
+    def _timed_out(self, call: "_Call") -> ModelError:
+        total_s = f"{self._patience.total_s:g}"
+        told = call.last or Fault("the first one did not end")
+        text = f"no answer within {total_s} s, attempts: {call.n_attempts}; {told}"
+        return ModelError(
+            f"{self._place}: {text}",
+            status=told.status,
+            request_id=told.request_id,
+            attempts=call.n_attempts,
+        )
+
+
+class _Adapted(Exception):
+    """The request was refused, and an adaptation is known that may help."""
+
+
+class _Call:
+    """The state of one call: what is asked, how often it was tried, what time is left."""
+
+    def __init__(self, body: dict[str, Any], conversation: str | None, patience: Patience) -> None:
+        self.body = body
+        self.conversation = conversation
+        self.n_attempts = 0
+        self.n_doubts = 0
+        self.last: Fault | None = None
+        self.clock = asyncio.timeout(patience.total_s)
+        self._attempts = patience.attempts
+        self._left_s = patience.total_s
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the attempt under way is the last."""
+        return self.n_attempts >= self._attempts
+
+    def stop_clock(self) -> None:
+        """From now on no time of the call is used."""
+        when = self.clock.when()
+        assert when is not None
+        self._left_s = when - asyncio.get_running_loop().time()
+        self.clock.reschedule(None)
+
+    def start_clock(self) -> None:
+        """The call's time goes on."""
+        self.clock.reschedule(asyncio.get_running_loop().time() + self._left_s)

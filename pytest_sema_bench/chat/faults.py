@@ -1,0 +1,334 @@
+"""What can go wrong with a call, by class: a fault may pass, or hold for a key, model or request.
+
+One table, read from the top; each rule names where it was seen.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pytest_sema_bench.chat.gate import Billing, Ending, Quota, Reach
+from pytest_sema_bench.errors import ModelError
+from pytest_sema_bench.transcript import Tokens
+
+_EXCERPT_CHARS = 400
+_MESSAGE_CHARS = 600
+"""Only this much of a server's message is searched for words: validation errors echo the request,
+and what a task says about an empty account is no word of the server's."""
+
+
+class Kind(Enum):
+    """What a fault holds for."""
+
+    PASSES = "nothing: the same request may succeed later"
+    KEY = "every request with this key"
+    MODEL = "every request for this model"
+    REQUEST = "this request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """An error object, in whichever form a server writes it."""
+
+    message: str = ""
+    words: frozenset[str] = frozenset()
+    """Its `code`, `type` and `status`, as text in lower case."""
+    param: str | None = None
+    """The field of the request that it is about, where the server says so."""
+    flagged: bool = False
+    """The request was refused for its content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    kind: Kind
+    statuses: frozenset[int] = frozenset()
+    """Empty for any status but 2xx, 5xx included."""
+    words: frozenset[str] = frozenset()
+    """Codes and types, one of which must be there."""
+    text: re.Pattern[str] | None = None
+    """What else the message may say instead of those words."""
+    flagged: bool = False
+    throttled: bool = False
+    advice: str = ""
+
+    def fits(self, status: int, said: Said) -> bool:
+        if self.statuses and status not in self.statuses:
+            return False
+        if self.flagged:
+            return said.flagged
+        if not self.words and self.text is None:
+            return True
+        found = self.text is not None and self.text.search(said.message[:_MESSAGE_CHARS])
+        return bool(self.words & said.words or found)
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+_CHECK = "run `sema-bench models check NAME`"
+_NO_TOOLS = f"this server offers no tools for this model: use --sema-config=bare, or {_CHECK}"
+_FULL = (
+    "conversation and max_tokens are more than this context holds: lower max_tokens, or give a "
+    "local server more (OLLAMA_CONTEXT_LENGTH, --max-model-len, --ctx-size)"
+)
+_UNPAID = "the account behind this key has no balance or quota left: top it up"
+
+_RULES = (
+    # Money. OpenAI: 429 with code insufficient_quota (platform.openai.com/docs/guides/error-codes).
+    # Z.ai: 429 with code "1113", in English (zai-org/GLM-5#148) or Chinese
+    # (continuedev/continue#11823).
+    # Moonshot: 429 with type exceeded_current_quota_error (platform.moonshot.ai/docs/api/errors).
+    # Alibaba: 400 with code Arrearage (help.aliyun.com/zh/model-studio/error-code).
+    # "You exceeded your current quota" says nothing: Gemini writes it for each minute's limit too.
+    _Rule(
+        kind=Kind.KEY,
+        statuses=frozenset({400, 402, 403, 412, 429}),
+        words=frozenset(
+            {"insufficient_quota", "1113", "exceeded_current_quota_error", "arrearage"}
+        ),
+        text=_any(r"insufficient (account )?balance", r"insufficient_quota", "余额不足"),
+        advice=_UNPAID,
+    ),
+    # A server started without its tool parser, or a model without tools. Ollama: 400
+    # "… does not support tools"; vLLM: 400 '"auto" tool choice requires --enable-auto-tool-choice';
+    # llama.cpp: 500 "tools param requires --jinja flag"; OpenRouter: 404 "No endpoints found that
+    # support tool use" (pydantic/pydantic-ai#2896).
+    _Rule(
+        kind=Kind.MODEL,
+        text=_any(
+            r"does not support tools",
+            r"tool choice requires --enable-auto-tool-choice",
+            r"requires --jinja",
+            r"no endpoints found that support tool use",
+        ),
+        advice=_NO_TOOLS,
+    ),
+    # A full context. OpenAI: 400 with code context_length_exceeded; vLLM: 400 "maximum context
+    # length"; Moonshot: 400 "exceeded model token limit"; llama.cpp: "exceeds the available context
+    # size"; Ollama cuts the conversation, then 500 "no user query found" (ollama/ollama#18107).
+    _Rule(
+        kind=Kind.REQUEST,
+        words=frozenset({"context_length_exceeded", "exceed_context_size_error"}),
+        text=_any(
+            r"maximum context length",
+            r"exceeded model token limit",
+            r"exceeds the available context",
+            r"no user query found",
+        ),
+        advice=_FULL,
+    ),
+    # OpenRouter: 403 is also what moderation answers, about one prompt and not about the key
+    # (openrouter.ai/docs/api-reference/errors, "Moderation errors").
+    _Rule(kind=Kind.REQUEST, statuses=frozenset({403}), flagged=True),
+    # OpenAI: 403 or 400 with code model_not_found; OpenRouter: 400 "… is not a valid model ID";
+    # DeepSeek: 400 "Model Not Exist".
+    _Rule(
+        kind=Kind.MODEL,
+        statuses=frozenset({400, 403}),
+        words=frozenset({"model_not_found"}),
+        text=_any(r"not a valid model id", r"model not exist"),
+        advice=f"is the model's name right? {_CHECK}",
+    ),
+    # docs.fireworks.ai/guides/inference-error-codes; the same statuses mean the same elsewhere.
+    _Rule(
+        kind=Kind.KEY,
+        statuses=frozenset({401}),
+        advice="check the environment variable that holds the key",
+    ),
+    _Rule(kind=Kind.KEY, statuses=frozenset({402, 412}), advice=_UNPAID),
+    _Rule(
+        kind=Kind.KEY,
+        statuses=frozenset({403}),
+        advice="this key may not do that: check its rights, and that it belongs to this server",
+    ),
+    _Rule(
+        kind=Kind.MODEL,
+        statuses=frozenset({404}),
+        advice=f"is the model's name right, and the base URL? {_CHECK}",
+    ),
+    _Rule(kind=Kind.MODEL, statuses=frozenset({422}), advice=_CHECK),
+    # Z.ai: code "1302" (too many calls at the same time) comes as 429 (kaitranntt/ccs#402);
+    # Fireworks and Moonshot answer 503 under load, Anthropic 529.
+    _Rule(
+        kind=Kind.PASSES,
+        statuses=frozenset({429, 503, 529}),
+        throttled=True,
+        advice="lower --sema-concurrency if this goes on",
+    ),
+    _Rule(kind=Kind.PASSES, words=frozenset({"1302"}), throttled=True),
+    _Rule(kind=Kind.PASSES, statuses=frozenset({408, 409, 425, *range(500, 600)})),
+    _Rule(
+        kind=Kind.REQUEST,
+        statuses=frozenset({413}),
+        advice=_FULL,
+    ),
+    _Rule(kind=Kind.REQUEST, statuses=frozenset({400}), advice=_CHECK),
+    _Rule(kind=Kind.REQUEST, statuses=frozenset(range(300, 400)), advice="check the base URL"),
+    _Rule(kind=Kind.REQUEST),
+)
+
+_STATUS_OF_WORD = {
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "overloaded_error": 529,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "invalid_request_error": 400,
+    **dict.fromkeys(("1302", "insufficient_quota", "1113", "exceeded_current_quota_error"), 429),
+}
+"""The status that an error object inside a 200 would have had. Types: Anthropic's
+(docs.anthropic.com/en/api/errors) and OpenAI's."""
+
+
+class Fault(Exception):
+    """A request that did not bring a reply: what to say of it, and what it means for others."""
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        kind: Kind = Kind.PASSES,
+        billing: Billing = Billing.UNKNOWN,
+        status: int | None = None,
+        said: Said | None = None,
+        advice: str = "",
+        throttled: bool = False,
+        tokens: Tokens | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.billing = Billing.USAGE if tokens is not None else billing
+        self.status = status
+        self.said = said or Said()
+        self.advice = advice
+        self.throttled = throttled
+        self.tokens = tokens
+        self.wait_s: float | None = None
+        """How long the server asked to wait; set by who has seen the headers."""
+        self.quota: Quota | None = None
+        self.request_id: str | None = None
+
+    @property
+    def passes(self) -> bool:
+        """Whether trying again makes sense."""
+        return self.kind is Kind.PASSES
+
+    def error(self, place: str, n_attempts: int) -> ModelError:
+        """What the caller is told."""
+        advice = f"; {self.advice}" if self.advice else ""
+        return ModelError(
+            f"{place}: {self} (attempts: {n_attempts}{advice})",
+            status=self.status,
+            request_id=self.request_id,
+            attempts=n_attempts,
+        )
+
+    def ending(self, error: ModelError, *, gave_up: bool) -> Ending:
+        """What the gate is told."""
+        reach = {Kind.KEY: Reach.KEY, Kind.MODEL: Reach.MODEL}.get(self.kind)
+        return Ending(
+            billing=self.billing,
+            tokens=self.tokens,
+            throttled=self.throttled,
+            wait_s=self.wait_s,
+            refusal=(reach, error) if reach else None,
+            gave_up=gave_up and self.passes,
+            quota=self.quota,
+        )
+
+
+def refusal(status: int, text: str) -> Fault:
+    """The fault that an HTTP status other than 2xx stands for. `text` is the cleaned body."""
+    said = said_in(_json(text)) or Said(message=text)
+    return _fault(status, said, text, f"the server answered {status}", Billing.NOTHING)
+
+
+def error_inside(error: object, text: str, tokens: Tokens | None) -> Fault:
+    """The fault that an error object inside a reply with status 200 stands for.
+
+    OpenRouter sends such with the status in `error.code`, and the same at the level of the
+    choice (openrouter.ai/docs/api-reference/errors). Without a code it may pass.
+    """
+    said = said_in({"error": error}) or Said()
+    status = next(filter(None, map(_status, sorted(said.words))), 500)
+    # A refusal costs nothing; what broke while the model was at work may have cost something.
+    billing = Billing.NOTHING if status < 500 else Billing.UNKNOWN
+    fault = _fault(status, said, text, "the server answered 200 with an error inside", billing)
+    if tokens is not None:
+        fault.tokens, fault.billing = tokens, Billing.USAGE
+    return fault
+
+
+def _fault(status: int, said: Said, text: str, what: str, billing: Billing) -> Fault:
+    rule = next(rule for rule in _RULES if rule.fits(status, said))
+    return Fault(
+        f"{what}: {excerpt(said.message or text)}",
+        kind=rule.kind,
+        billing=billing,
+        status=status,
+        said=said,
+        advice=rule.advice,
+        throttled=rule.throttled,
+    )
+
+
+def _status(word: str) -> int | None:
+    if word.isdecimal() and 400 <= int(word) < 600:
+        return int(word)
+    return _STATUS_OF_WORD.get(word)
+
+
+def said_in(data: object) -> Said | None:
+    """The error object of a body; None if it holds none.
+
+    Forms: OpenAI's {"error": {…}}, {"error": "text"}, vLLM's {"object": "error", …}, FastAPI's
+    {"detail": …}, and Gemini's list with one of them.
+    """
+    if isinstance(data, list) and data:
+        data = data[0]
+    if not isinstance(data, Mapping):
+        return None
+    error = data.get("error") or data.get("detail") or data
+    if isinstance(error, Mapping) and isinstance(error.get("error"), Mapping):
+        error = error["error"]
+    if not isinstance(error, Mapping):
+        return Said(message=_text(error))
+    words = (error.get(name) for name in ("code", "type", "status"))
+    metadata = error.get("metadata")
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    # What the upstream said stands in OpenRouter's metadata, the message being only
+    # "Provider returned error" (anomalyco/opencode#6056).
+    parts = [_text(error.get("message") or error.get("detail")), _text(metadata.get("raw"))]
+    param = error.get("param")
+    return Said(
+        message=" ".join(filter(None, parts)),
+        words=frozenset(str(word).lower() for word in words if isinstance(word, str | int)),
+        param=param if isinstance(param, str) else None,
+        flagged=bool(metadata.get("reasons") or metadata.get("flagged_input")),
+    )
+
+
+def _text(value: object) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def excerpt(text: str) -> str:
+    """The start of a text on one line, with nothing in it that a terminal would obey."""
+    text = " ".join(text[: 4 * _EXCERPT_CHARS].split())
+    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    return shown if len(shown) <= _EXCERPT_CHARS else shown[:_EXCERPT_CHARS] + " …"

@@ -1,0 +1,319 @@
+"""The database in which all processes of a machine meet: calls in flight, paces, refusals, money.
+
+One SQLite file in the cache folder, in WAL mode and without waiting for the disk: it must outlive
+a killed process, not a power cut. A call takes two short transactions, one before and one after.
+What a dead process held is given back by whoever waits next; its calls count as paid in full.
+"""
+
+import json
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+from pytest_sema_bench.cache import CACHE_VARIABLE, cache_folder
+from pytest_sema_bench.chat.gate import Ending, Reach
+from pytest_sema_bench.errors import BudgetSpent, NotAsked, SettingsError
+from pytest_sema_bench.limits.pace import (
+    Pace,
+    emptied,
+    refreshed,
+    taken,
+    throttled,
+    wait_s,
+    went_well,
+)
+from pytest_sema_bench.models import RateLimits
+
+_FILE = "limits-2.sqlite3"
+"""The number is raised with the schema, so that versions side by side do not meet."""
+_BUSY_S = 30.0
+_REAP_EVERY_S = 2.0
+_LONGEST_SILENCE_S = 1800.0
+"""Longer than any call with all its attempts."""
+_CLOCK_STEP_S = 5.0
+_KEPT_S = 7 * 24 * 3600.0
+_DOWN_AFTER = 8
+"""So many calls in a row that failed after all their retries mean that the server is down."""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS paces (scope TEXT PRIMARY KEY, pace TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS refusals (
+    scope TEXT NOT NULL, model TEXT NOT NULL, reason TEXT NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (scope, model)
+);
+CREATE TABLE IF NOT EXISTS held (
+    process TEXT NOT NULL, run TEXT NOT NULL, scope TEXT NOT NULL,
+    n_calls INTEGER NOT NULL, reserved_usd REAL NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (process, run, scope)
+);
+CREATE TABLE IF NOT EXISTS runs (
+    run TEXT PRIMARY KEY, cap_usd REAL, spent_usd REAL NOT NULL DEFAULT 0,
+    n_retries INTEGER NOT NULL DEFAULT 0,
+    n_graded INTEGER NOT NULL DEFAULT 0, n_void INTEGER NOT NULL DEFAULT 0, at REAL NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One attempt that wants to be sent."""
+
+    scope: str
+    """The server and key, as a hash."""
+    run: str
+    started: float
+    """When the run began, in seconds since the epoch: older refusals do not concern it."""
+    model_id: str
+    limits: RateLimits
+    n_tokens: int
+    """Tokens that it will probably use."""
+    worst_usd: float | None
+    """What it can cost at most; None if the price is unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """How a run is going, over all its processes."""
+
+    cap_usd: float | None
+    spent_usd: float
+    in_flight: int
+    n_retries: int
+    n_graded: int
+    n_void: int
+
+
+class Ledger:
+    """The database, as one process and thread uses it."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = OFF")
+        self._db.executescript(_SCHEMA)
+        self._process = _identity(os.getpid())
+        self._reaped_at = 0.0
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    def start_run(
+        self, run: str, *, cap_usd: float | None, spent_usd: float, n_graded: int = 0
+    ) -> None:
+        """Begin or take up a run: its cap, what was spent before, and the verdicts it has."""
+        now = time.time()
+        with self._transaction():
+            self._reap(now)
+            self._db.execute("DELETE FROM runs WHERE at < ?", (now - _KEPT_S,))
+            self._db.execute(
+                "INSERT INTO runs (run, cap_usd, spent_usd, n_graded, at) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (run) DO UPDATE SET cap_usd = excluded.cap_usd, at = excluded.at, "
+                "spent_usd = max(spent_usd, excluded.spent_usd), n_retries = 0, n_void = 0, "
+                "n_graded = excluded.n_graded",
+                (run, cap_usd, spent_usd, n_graded, now),
+            )
+
+    def enter(self, ask: Ask) -> float | None:
+        """0.0 if the attempt may go and is counted; else seconds to wait, None if not known.
+
+        Raises NotAsked if its key or model was refused, BudgetSpent if it could cross the cap
+        and no call in flight could make room by costing less than feared.
+        """
+        now = time.time()
+        with self._transaction():
+            self._check_refusals(ask)
+            pace = refreshed(self._pace(ask.scope), ask.limits, now)
+            in_flight = self._in_flight(ask.scope)
+            wait = wait_s(pace, ask.limits, n_in_flight=in_flight, n_tokens=ask.n_tokens, now=now)
+            if wait == 0.0 and not self._affords(ask):
+                wait = None
+            if wait == 0.0:
+                self._hold(ask, 1, ask.worst_usd or 0.0)
+                pace = taken(pace, ask.n_tokens, now)
+                self._set_pace(ask.scope, pace)
+            elif now - self._reaped_at > _REAP_EVERY_S:
+                self._reap(now)
+        return wait
+
+    def end(self, ask: Ask, ending: Ending, cost_usd: float) -> None:
+        """Give an attempt's place back and learn from how it ended."""
+        now = time.time()
+        with self._transaction():
+            n_in_flight = self._in_flight(ask.scope)
+            self._hold(ask, -1, -(ask.worst_usd or 0.0))
+            self._spend(ask.run, cost_usd)
+            pace = self._pace(ask.scope)
+            if ending.throttled:
+                pace = throttled(pace, n_in_flight=n_in_flight, asked_s=ending.wait_s, now=now)
+            elif ending.answered:
+                over = ending.tokens.total - ask.n_tokens if ending.tokens else 0
+                pace = went_well(pace, n_in_flight=n_in_flight, n_tokens_over=over, now=now)
+            if ending.quota is not None:
+                pace = emptied(pace, ending.quota, now)
+            if ending.gave_up:
+                pace = self._give_up(ask, pace, now)
+            if ending.refusal is not None:
+                reach, error = ending.refusal
+                model = ask.model_id if reach is Reach.MODEL else ""
+                self._refuse(ask.scope, model, str(error), now)
+            self._set_pace(ask.scope, pace)
+
+    def count(self, run: str, *, graded: bool, n_retries: int) -> None:
+        """Take note of an item that ended."""
+        column = "n_graded" if graded else "n_void"
+        # For people to look at only: a busy database is no reason to lose an item's record.
+        with suppress(sqlite3.Error):
+            self._db.execute(
+                f"UPDATE runs SET {column} = {column} + 1, n_retries = n_retries + ? WHERE run = ?",  # noqa: S608 - a name of our own
+                (n_retries, run),
+            )
+
+    def state(self, run: str) -> RunState | None:
+        """How a run is going; None if nobody began it."""
+        row = self._db.execute(
+            "SELECT cap_usd, spent_usd, n_retries, n_graded, n_void FROM runs WHERE run = ?", (run,)
+        ).fetchone()
+        if row is None:
+            return None
+        (in_flight,) = self._db.execute(
+            "SELECT coalesce(sum(n_calls), 0) FROM held WHERE run = ?", (run,)
+        ).fetchone()
+        cap, spent, n_retries, n_graded, n_void = row
+        return RunState(
+            cap_usd=cap,
+            spent_usd=spent,
+            in_flight=in_flight,
+            n_retries=n_retries,
+            n_graded=n_graded,
+            n_void=n_void,
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _check_refusals(self, ask: Ask) -> None:
+        row = self._db.execute(
+            "SELECT reason FROM refusals WHERE scope = ? AND model IN ('', ?) AND at >= ?",
+            (ask.scope, ask.model_id, ask.started),
+        ).fetchone()
+        if row is not None:
+            raise NotAsked(f"not asked: {row[0]}")
+
+    def _refuse(self, scope: str, model: str, reason: str, now: float) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?)", (scope, model, reason, now)
+        )
+
+    def _give_up(self, ask: Ask, pace: Pace, now: float) -> Pace:
+        n_gave_up = pace.n_gave_up + 1
+        if n_gave_up >= _DOWN_AFTER:
+            reason = f"the server seems down: {n_gave_up} calls in a row failed, retries and all"
+            self._refuse(ask.scope, "", reason, now)
+            n_gave_up = 0
+        return replace(pace, n_gave_up=n_gave_up)
+
+    def _affords(self, ask: Ask) -> bool:
+        """Whether the run's cap leaves room now. Raises BudgetSpent if it never will."""
+        row = self._db.execute(
+            "SELECT cap_usd, spent_usd FROM runs WHERE run = ?", (ask.run,)
+        ).fetchone()
+        if row is None or row[0] is None:
+            return True
+        cap, spent = row
+        (reserved,) = self._db.execute(
+            "SELECT coalesce(sum(reserved_usd), 0) FROM held WHERE run = ? AND n_calls > 0",
+            (ask.run,),
+        ).fetchone()
+        worst = ask.worst_usd or 0.0
+        if spent + reserved + worst <= cap:
+            return True
+        if reserved > 0:
+            return False
+        raise BudgetSpent(
+            f"budget: ${spent:.4f} of ${cap:g} is spent and the next call may cost up to "
+            f"${worst:.4f}; take the run up with --sema-resume and a higher --sema-max-cost"
+        )
+
+    def _hold(self, ask: Ask, n_calls: int, usd: float) -> None:
+        self._db.execute(
+            "INSERT INTO held VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "n_calls = max(0, n_calls + excluded.n_calls), at = excluded.at, "
+            "reserved_usd = max(0, reserved_usd + excluded.reserved_usd)",
+            (self._process, ask.run, ask.scope, n_calls, usd, time.time()),
+        )
+
+    def _spend(self, run: str, usd: float) -> None:
+        self._db.execute("UPDATE runs SET spent_usd = spent_usd + ? WHERE run = ?", (usd, run))
+
+    def _in_flight(self, scope: str) -> int:
+        (n_calls,) = self._db.execute(
+            "SELECT coalesce(sum(n_calls), 0) FROM held WHERE scope = ?", (scope,)
+        ).fetchone()
+        return int(n_calls)
+
+    def _pace(self, scope: str) -> Pace:
+        row = self._db.execute("SELECT pace FROM paces WHERE scope = ?", (scope,)).fetchone()
+        return Pace() if row is None else Pace(**json.loads(row[0]))
+
+    def _set_pace(self, scope: str, pace: Pace) -> None:
+        text = json.dumps({name: getattr(pace, name) for name in Pace.__dataclass_fields__})
+        self._db.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (scope, text))
+
+    def _reap(self, now: float) -> None:
+        """Give back what processes hold that are no more."""
+        self._reaped_at = now
+        rows = self._db.execute("SELECT process, run, reserved_usd, n_calls, at FROM held")
+        for process, run, reserved_usd, n_calls, at in rows.fetchall():
+            if process != self._process and not _is_alive(process, silent_s=now - at):
+                self._spend(run, reserved_usd if n_calls > 0 else 0.0)
+                self._db.execute("DELETE FROM held WHERE process = ?", (process,))
+
+
+def open_ledger() -> Ledger:
+    """The ledger in the cache folder. Raises SettingsError if it cannot be opened."""
+    path = cache_folder() / _FILE
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Ledger(path)
+    except (OSError, sqlite3.Error) as error:
+        raise SettingsError(
+            f"{path}, where processes share limits and budget, cannot be opened: {error}. "
+            f"Delete the file if it is damaged, or set {CACHE_VARIABLE} to a folder that can be "
+            "written."
+        ) from error
+
+
+@cache
+def _identity(pid: int) -> str:
+    """A process, not to be mistaken for a later one with its number."""
+    return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time():.2f}"
+
+
+def _is_alive(identity: str, *, silent_s: float) -> bool:
+    """Of a process on another host, or of this one under another name, only silence tells."""
+    host, pid, created = identity.rsplit(" ", 2)
+    if host != socket.gethostname():
+        return silent_s < _LONGEST_SILENCE_S
+    try:
+        process = psutil.Process(int(pid))
+        zombie = process.status() == psutil.STATUS_ZOMBIE
+        # A clock that was set moves the time at which all processes seem to have begun.
+        return not zombie and abs(process.create_time() - float(created)) < _CLOCK_STEP_S
+    except psutil.Error:
+        return False

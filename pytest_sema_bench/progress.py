@@ -1,0 +1,92 @@
+"""A line now and then that says how a run is going: money, calls in flight, retries, void."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.limits import RunState, open_ledger
+
+EVERY_S = 15.0
+
+
+class Terminal:
+    """Writes lines past pytest's capture, which is on while an item waits for its verdict."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """To be made while capture is suspended, as it is between collection and the items."""
+        self._writer = config.get_terminal_writer()
+        try:
+            self._fd: int | None = os.dup(sys.__stdout__.fileno() if sys.__stdout__ else -1)
+        except (OSError, ValueError):
+            self._fd = None
+
+    def write_line(self, line: str) -> None:
+        """A line of its own among pytest's dots."""
+        start = "\n" if self._writer.width_of_current_line else ""
+        if self._fd is not None:
+            os.write(self._fd, f"{start}{line}\n".encode())
+
+    def close(self) -> None:
+        """Nothing is written after this."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+class Progress:
+    """Prints a line every 15 seconds in which something has changed, from a thread of its own.
+
+    It reads the ledger, where all processes of the run meet, so it needs none of them.
+    """
+
+    def __init__(self, run: str, n_items: Callable[[], int], write_line: Callable[[str], None]):
+        self._run = run
+        self._n_items = n_items
+        self._write_line = write_line
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="sema-progress", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it; no line is printed after this."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _watch(self) -> None:
+        if self._over.wait(EVERY_S):
+            return
+        try:
+            ledger = open_ledger()
+        except BenchError:
+            return  # the run itself says so
+        shown = None
+        try:
+            while True:
+                state = ledger.state(self._run)
+                if state is not None and state != shown:
+                    shown = state
+                    self._write_line(progress_line(state, self._n_items()))
+                if self._over.wait(EVERY_S):
+                    return
+        finally:
+            ledger.close()
+
+
+def progress_line(state: RunState, n_items: int) -> str:
+    """`sema-bench: 24 of 60 graded, 3 void, 8 calls in flight, 5 retries, $0.12 of $0.50`."""
+    parts = [
+        f"{state.n_graded} of {n_items or '?'} graded",
+        f"{state.n_void} void",
+        f"{state.in_flight} calls in flight",
+        f"{state.n_retries} retries",
+        f"${state.spent_usd:.4f}" + (f" of ${state.cap_usd:g}" if state.cap_usd else "") + " spent",
+    ]
+    return "sema-bench: " + ", ".join(parts)

@@ -1,0 +1,63 @@
+"""How the tests of `chat` use a client, and a gate that notes what it is told."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from pytest_sema_bench.chat import ChatClient, HttpWire, Patience
+from pytest_sema_bench.chat.gate import Ending, Permit
+from pytest_sema_bench.redaction import Redactor
+
+KEY = "sk-secret-0123456789"
+BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Two and two?"}]}
+QUICK = Patience(attempts=3, first_wait_s=0.0, longest_wait_s=0.0)
+"""No wait between attempts, but long for a reply: a busy machine does not matter."""
+
+T = TypeVar("T")
+
+
+def use(
+    work: Callable[[ChatClient], Coroutine[Any, Any, T]],
+    url: str,
+    *,
+    key: str | None = KEY,
+    patience: Patience = QUICK,
+    **options: Any,
+) -> T:
+    """What `work` makes of a client, which is closed afterwards."""
+
+    async def run() -> T:
+        wire = HttpWire(url, key, n_connections=4)
+        client = ChatClient(wire, redactor=Redactor([key]), patience=patience, **options)
+        try:
+            return await work(client)
+        finally:
+            await client.close()
+
+    return asyncio.run(run())
+
+
+class NotingGate:
+    """A gate that lets every attempt pass and keeps what it was asked and told."""
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.endings: list[Ending] = []
+        self.n_open = 0
+        self._delay_s = delay_s
+
+    async def enter(self, **asked: Any) -> Permit:
+        """A permit, after a while."""
+        await asyncio.sleep(self._delay_s)
+        self.asked.append(asked)
+        self.n_open += 1
+        return _NotingPermit(self)
+
+
+class _NotingPermit:
+    def __init__(self, gate: NotingGate) -> None:
+        self._gate = gate
+
+    def end(self, ending: Ending) -> None:
+        self._gate.endings.append(ending)
+        self._gate.n_open -= 1
