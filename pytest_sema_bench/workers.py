@@ -90,6 +90,7 @@ class ShareScheduling(LoadScheduling):
     """Gives each worker its whole share at the start; a replacement takes over a dead one's."""
 
     collection: list[str] | None
+    node2collection: dict[WorkerController, list[str]]
     maxschedchunk: int | None
     pending: list[int]
 
@@ -106,6 +107,17 @@ class ShareScheduling(LoadScheduling):
     def release(self, node: WorkerController) -> None:
         """Take back what a worker has claimed that died before it was sent it."""
         self._claims.pop(node, None)
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """See LoadScheduling.remove_node.
+
+        Before the items are divided, what a dead worker had collected is forgotten: the others
+        wait for its replacement, which has its share.
+        """
+        if self.collection is None:
+            self.node2collection.pop(node, None)
+        crashed: str | None = super().remove_node(node)
+        return crashed
 
     def schedule(self) -> None:
         """See LoadScheduling.schedule."""

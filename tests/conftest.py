@@ -1,6 +1,7 @@
 """Fixtures that more than one test module needs."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Iterator, Sequence
 
 import hypothesis
@@ -15,6 +16,12 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 VMEval = Callable[[Sequence[str]], tuple[Evaluation, ...]]
+
+
+def pytest_configure() -> None:
+    """Let tests press Ctrl-C on runs of their own though a shell started this one with `&`."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import psutil
 import pytest
 
 import pytest_sema_bench.session  # noqa: F401 - once, not anew by each run in this process
@@ -107,6 +108,15 @@ class BenchDir:
     def output(self) -> list[str]:
         """The lines that a started run has printed."""
         return (self.path / "output").read_text().splitlines()
+
+
+def first_worker(pid: int) -> psutil.Process:
+    """The first of xdist's workers below a process."""
+    return next(
+        child
+        for child in psutil.Process(pid).children()
+        if any("execnet" in part or "exec(eval" in part for part in child.cmdline())
+    )
 
 
 def read_table(lines: Iterable[str], title: str = "reference-tools") -> dict[str, dict[str, str]]:

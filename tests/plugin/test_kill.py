@@ -12,7 +12,7 @@ from pytest_sema_bench.record import Record
 from pytest_sema_bench.store import read_records, settled
 from pytest_sema_bench.task import Task, load_tasks
 from tests.chat_server import ChatServer, Request, Step, after, say, solve
-from tests.plugin.bench_dir import LONGEST_S, BenchDir, read_table
+from tests.plugin.bench_dir import LONGEST_S, BenchDir, first_worker, read_table
 from tests.samples.many_tasks import write_sums
 
 N_TASKS = 48
@@ -152,7 +152,7 @@ def test_a_killed_worker_of_three_costs_what_it_had_in_flight(
     prey = Prey(bench_dir, chat_server, "-n3")
     run = bench_dir.start(*bench_dir.asking(chat_server), *prey.args)
     wait_until(lambda: chat_server.n_requests >= n_requests)
-    worker = _worker(run.pid)
+    worker = first_worker(run.pid)
     worker.suspend()
     finished, since = prey.finished, chat_server.n_requests
     worker.kill()
@@ -174,20 +174,11 @@ def test_the_replacement_of_a_killed_worker_keeps_its_items_under_way(
     chat_server.play(solve(prey.tasks, delay_s=0.5))
     run = bench_dir.start(*bench_dir.asking(chat_server), *prey.args)
     wait_until(lambda: chat_server.n_requests >= 1)
-    _worker(run.pid).kill()
+    first_worker(run.pid).kill()
     wait_until(lambda: chat_server.n_in_flight == 0)
     chat_server.max_in_flight = 0
     assert run.wait(timeout=LONGEST_S) == pytest.ExitCode.TESTS_FAILED
     assert chat_server.max_in_flight == 3
-
-
-def _worker(pid: int) -> psutil.Process:
-    """The first of xdist's workers below a process."""
-    return next(
-        child
-        for child in psutil.Process(pid).children()
-        if any("execnet" in part or "exec(eval" in part for part in child.cmdline())
-    )
 
 
 def _timeless(result: pytest.RunResult) -> dict[str, dict[str, str]]:

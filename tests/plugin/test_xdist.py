@@ -11,7 +11,15 @@ import psutil
 import pytest
 
 from tests.chat_server import HANG, ChatServer
-from tests.plugin.bench_dir import LONGEST_S, REFERENCE, SLUGS, WRONG, BenchDir, read_table
+from tests.plugin.bench_dir import (
+    LONGEST_S,
+    REFERENCE,
+    SLUGS,
+    WRONG,
+    BenchDir,
+    first_worker,
+    read_table,
+)
 
 _KILLER = """
 import os, signal
@@ -29,6 +37,14 @@ _EARLY_KILLER = """
 def pytest_collection():
     if os.environ.get("PYTEST_XDIST_WORKER") == "gw0":
         os.kill(os.getpid(), signal.SIGKILL)
+"""
+_SLOW_COLLECTOR = """
+import os, time
+from pathlib import Path
+
+def pytest_collection_modifyitems():
+    while os.environ.get("PYTEST_XDIST_WORKER") == "gw1" and not Path("go").exists():
+        time.sleep(0.01)
 """
 
 
@@ -72,6 +88,22 @@ def test_a_worker_that_dies_before_it_begins_costs_nothing(bench_dir: BenchDir) 
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(passed=4)
     assert read_table(result.outlines)["all"]["passed"] == "4"
+
+
+def test_a_worker_that_dies_while_others_collect_loses_nothing(
+    bench_dir: BenchDir, chat_server: ChatServer
+) -> None:
+    """Nobody divides the items before its replacement can take its share."""
+    (bench_dir.path / "conftest.py").write_text(_SLOW_COLLECTOR)
+    chat_server.play(bench_dir.script(adding=HANG))
+    run = bench_dir.start(*bench_dir.asking(chat_server), "-n2")
+    _wait_until(lambda: chat_server.n_requests >= 1)
+    first_worker(run.pid).kill()
+    _wait_until(lambda: chat_server.n_in_flight == 0)
+    chat_server.play(bench_dir.script())
+    (bench_dir.path / "go").touch()
+    assert run.wait(timeout=LONGEST_S) == pytest.ExitCode.OK
+    assert read_table(bench_dir.output, "m-tools")["all"]["passed"] == "4"
 
 
 @pytest.mark.parametrize("n_workers", ["-n0", "-n2"])
