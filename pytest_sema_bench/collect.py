@@ -71,7 +71,6 @@ class TaskItem(pytest.Item):
     def setup(self) -> None:
         """Wait for the verdict. What is not the model's doing is raised here, as an error."""
         self._record = self._bench.result(self.work)
-        self.user_properties += junit_properties(self._record)
         if self._record.outcome == "void":
             raise VoidItem(self._record)
 
@@ -80,6 +79,11 @@ class TaskItem(pytest.Item):
         assert self._record is not None
         if self._record.outcome == "fail":
             raise WrongAnswer(self._record)
+
+    def teardown(self) -> None:
+        """Give JUnit its properties, which it takes from the last of the item's three reports."""
+        if self._record is not None:
+            self.user_properties += junit_properties(self._record)
 
     def repr_failure(
         self, excinfo: "pytest.ExceptionInfo[BaseException]", style: Any = None

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import sys
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
@@ -14,6 +15,9 @@ SCHEMA = 1
 """Raised whenever a field changes its meaning."""
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a character, as a model's JSON can hold it: no encoding takes it, but an escape does."""
+
+_ALIKE = ("task", "model", "config", "reason", "provider", "served_model", "vm", "task_hash")
+"""What many records say in the same words, kept in memory once."""
 
 
 class Void(Enum):
@@ -101,6 +105,9 @@ class Record:
                 )
             known = cls.__dataclass_fields__
             tokens = Tokens(**data.pop("tokens"))
+            for name in _ALIKE:
+                if isinstance(data.get(name), str):
+                    data[name] = sys.intern(data[name])
             return cls(**{k: v for k, v in data.items() if k in known}, tokens=tokens)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BenchError(f"not a record: {error}") from error

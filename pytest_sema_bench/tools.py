@@ -69,11 +69,8 @@ class Toolbox:
 
     def __init__(self, tools: Sequence[Tool]) -> None:
         self._tools = {tool.name: tool for tool in tools}
-
-    @property
-    def schemas(self) -> list[dict[str, Any]]:
+        self.schemas: list[dict[str, Any]] = [tool.schema for tool in tools]
         """All tools in the format of the chat API."""
-        return [tool.schema for tool in self._tools.values()]
 
     async def call(self, name: object, arguments: object) -> ToolResult:
         """The result of one call; a text that says what is wrong where it cannot be made."""

@@ -5,9 +5,9 @@ HTML nor a mention has a meaning, and into an annotation with its commands escap
 """
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from functools import lru_cache
 
 from pytest_sema_bench.aggregate import Row, Table
 from pytest_sema_bench.compare import Compared, Comparison, Pair
@@ -116,12 +116,15 @@ def junit_properties(record: Record) -> tuple[tuple[str, str], ...]:
         "task_hash": record.task_hash,
         "transcript": record.transcript,
     }
-    # One text for each name, however many items there are: pytest keeps them all.
     return tuple(
-        (sys.intern(f"sema.{name}"), printable(str(value), width=500))
-        for name, value in values.items()
-        if value is not None
+        _shared_pair(name, str(value)) for name, value in values.items() if value is not None
     )
+
+
+@lru_cache(maxsize=4096)
+def _shared_pair(name: str, value: str) -> tuple[str, str]:
+    """One pair for all items that have it: pytest keeps them to the end."""
+    return f"sema.{name}", printable(value, width=500)
 
 
 def code_span(text: str, width: int = _CELL_CHARS) -> str:
