@@ -5,20 +5,38 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sema_bench.chat import ChatClient, ChatReply
+from pytest_sema_bench.chat import ChatClient, ChatReply, Patience
 from pytest_sema_bench.errors import ModelError, SettingsError
 from tests.asking import BODY, KEY, use
 from tests.chat_server import ChatServer, say
 
+PATIENT = Patience(attempts=5, first_wait_s=0.0, longest_wait_s=0.0)
 
-def test_a_refused_connection_is_a_model_error() -> None:
-    """Nobody listens: tried again, then said so."""
+
+@pytest.mark.parametrize(("apart", "attempts"), [(False, 3), (True, 5)])
+def test_a_server_that_was_never_started_is_not_waited_for(*, apart: bool, attempts: int) -> None:
+    """Three attempts, then advice. A recording has them all: its replay knows of no other call."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-        with pytest.raises(ModelError, match="cannot reach the server") as caught:
-            use(lambda client: client.complete(BODY), url)
-    assert caught.value.attempts == 3
+        with pytest.raises(ModelError, match="is the server running") as caught:
+            use(lambda client: client.complete(BODY), url, patience=PATIENT, apart=apart)
+    assert caught.value.attempts == attempts
+
+
+def test_a_server_that_has_answered_is_waited_for() -> None:
+    """It may be starting anew."""
+    server = ChatServer()
+    server.play([say("Four.")])
+
+    async def before_and_after(client: ChatClient) -> None:
+        await client.complete(BODY)
+        server.close()
+        await client.complete(BODY)
+
+    with pytest.raises(ModelError, match="is the server running") as caught:
+        use(before_and_after, server.url, patience=PATIENT)
+    assert caught.value.attempts == 5
 
 
 def test_connections_are_reused(chat_server: ChatServer) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from pytest_sema_bench.chat.adapt import ADAPTABLE, Adaptations, max_tokens
 from pytest_sema_bench.chat.cassette import Wire
@@ -27,6 +27,8 @@ from pytest_sema_bench.redaction import Redactor
 
 _DOUBTS = 3
 """How often a doubtful reply is asked for again before it is taken as it is."""
+_REFUSED_ATTEMPTS = 3
+"""How often a server is tried that refuses connections and has never answered."""
 _MAX_TOKENS_UNSAID = 4096
 """Taken for the worst case of a body that sets no bound."""
 
@@ -60,6 +62,8 @@ class ChatClient:
         self._redactor = redactor
         self._gate = gate or OpenGate()
         self._adaptations = Adaptations(adapt, apart=apart)
+        self._apart = apart
+        self._answered = False
         self._extra = dict(extra or {})
         self._patience = patience or Patience()
         self._wire = wire
@@ -74,7 +78,7 @@ class ChatClient:
         call = _Call({**body, **self._extra}, conversation, self._patience)
         attempts = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, Fault) and error.passes),
-            stop=stop_after_attempt(self._patience.attempts),
+            stop=lambda _: call.is_last,
             wait=self._wait_s,
             reraise=True,
         )
@@ -158,7 +162,8 @@ class ChatClient:
     async def _exchange(self, call: "_Call", content: bytes) -> tuple[ChatReply, Ending]:
         """What one request brought. Raises Fault."""
         started = time.monotonic()
-        answer = await self._send(content, call.conversation)
+        answer = await self._send(content, call)
+        self._answered = True
         left = quota(answer.headers)
         try:
             reply = self._read(answer, call, time.monotonic() - started)
@@ -171,13 +176,16 @@ class ChatClient:
         billing = Billing.UNKNOWN if tokens is None else Billing.USAGE
         return reply, Ending(billing=billing, tokens=tokens, answered=True, quota=left)
 
-    async def _send(self, content: bytes, conversation: str | None) -> Answer:
+    async def _send(self, content: bytes, call: "_Call") -> Answer:
         try:
             async with asyncio.timeout(self._patience.reply_s):
-                return await self._wire.post(content, conversation)
+                return await self._wire.post(content, call.conversation)
         except TimeoutError:
             raise Fault(f"no complete reply within {self._patience.reply_s:g} s") from None
         except Unreachable as lost:
+            # Somebody forgot to start it, and should not wait for a minute to hear so.
+            if lost.refused and not self._answered and not self._apart:
+                call.try_at_most(_REFUSED_ATTEMPTS)
             raise Fault(
                 f"cannot reach the server: {self._redactor.clean(str(lost))}",
                 billing=Billing.UNKNOWN if lost.sent else Billing.NOTHING,
@@ -238,6 +246,10 @@ class _Call:
     def is_last(self) -> bool:
         """Whether the attempt under way is the last."""
         return self.n_attempts >= self._attempts
+
+    def try_at_most(self, attempts: int) -> None:
+        """Allow fewer attempts than patience would."""
+        self._attempts = min(self._attempts, attempts)
 
     def stop_clock(self) -> None:
         """From now on no time of the call is used."""

@@ -22,11 +22,15 @@ _DONE = re.compile(rb"(?:^|[\r\n])data:[ \t]*\[DONE\][ \t]*[\r\n]")
 
 
 class Unreachable(Exception):
-    """No whole answer came. `sent` is False where the server cannot have seen the request."""
+    """No whole answer came. `sent` is False where the server cannot have seen the request.
 
-    def __init__(self, text: str, *, sent: bool) -> None:
+    `refused` is True where its machine says that nothing listens.
+    """
+
+    def __init__(self, text: str, *, sent: bool, refused: bool = False) -> None:
         super().__init__(text)
         self.sent = sent
+        self.refused = refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,9 @@ class HttpWire:
             finally:
                 await response.aclose()
         except (httpx.HTTPError, aiohttp.ClientError) as error:
+            if _refused(error):
+                text = "nothing listens there; is the server running, and is the port right?"
+                raise Unreachable(text, sent=False, refused=True) from None
             text = str(error) or type(error).__name__
             raise Unreachable(text, sent=not _before_sending(error)) from None
         return Answer(status=response.status_code, headers=response.headers, payload=payload)
@@ -152,6 +159,16 @@ def _before_sending(error: Exception) -> bool:
     if isinstance(cause, aiohttp.ClientError):
         return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.InvalidURL)
     return isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol)
+
+
+def _refused(error: Exception) -> bool:
+    """Whether the connection to the server itself, not to a proxy, was refused."""
+    cause = error.__cause__
+    if isinstance(cause, aiohttp.ClientProxyConnectionError):
+        return False
+    return isinstance(cause, aiohttp.ClientConnectorError) and isinstance(
+        cause.os_error, ConnectionRefusedError
+    )
 
 
 class LocalTransport(httpx.AsyncBaseTransport):
