@@ -20,10 +20,19 @@ REPLY_S = 0.25
 BODY = {"model": "slow", "messages": [{"role": "user", "content": "x" * 6000}]}
 
 
+class HttpxPool(httpx.AsyncHTTPTransport):
+    """httpx's own pool, told the host, which aiohttp finds out by itself."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer to one request."""
+        request.headers["Host"] = request.url.netloc.decode()
+        return await super().handle_async_request(request)
+
+
 async def run(url: str, n_connections: int, *, own_pool: bool) -> float:
     """Seconds for all calls."""
     limits = httpx.Limits(max_connections=n_connections, max_keepalive_connections=n_connections)
-    transport = httpx.AsyncHTTPTransport(limits=limits) if own_pool else None
+    transport = HttpxPool(limits=limits) if own_pool else None
     wire = HttpWire(url, None, n_connections=n_connections, transport=transport)
     client = ChatClient(wire, redactor=Redactor())
     slots = asyncio.Semaphore(n_connections)

@@ -170,7 +170,7 @@ PROGRAMS: dict[ErrorClass, dict[str, str | None]] = {
         "(5 6)": None,
         "({:a 1} :a)": None,
         "(defmacro m (x) (car x)) (m 5)": "car",
-        "(defmacro m (x) x) (map m '(1))": "map",
+        "(defmacro m (x) x) (map m '(1))": None,
         '(number->string "a")': "number->string",
         "(list->string '(1))": "list->string",
         '(char-upcase "a")': "char-upcase",
@@ -296,6 +296,22 @@ def test_name_is_found_where_the_failing_call_stands(
     """The position in a frame leads to the source that holds the call, if there is no doubt."""
     evaluation = vm_eval(sources)[-1]
     assert (evaluation.error_class, evaluation.error_name) == told
+
+
+@pytest.mark.parametrize(
+    ("sources", "name"),
+    [
+        (["(define (f x) x)", "(g 1)"], "g"),
+        (["(-> 1 (f))", "(g 1)"], None),
+        (["(defmacro g (x) x)", "(g 1)"], None),
+    ],
+)
+def test_position_of_what_a_macro_may_have_made_names_nothing(
+    sources: list[str], name: str | None
+) -> None:
+    """The VM gives such code any position, and another one each time."""
+    message = "not callable: 1 (int)\n  at <lambda> (<input>:1:1)"
+    assert classify(message, sources) == (ErrorClass.TYPE, name)
 
 
 TRAPS = {

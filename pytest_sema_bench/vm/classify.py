@@ -52,6 +52,11 @@ _NOT_CALLS = frozenset(
     | {"let*", "let*-values", "let-values", "letrec", "match", "or", "progn", "quasiquote"}
     | {"quote", "set!", "try", "unless", "when", "while"}
 )
+_MACRO = re.compile(
+    r"\((?:defmacro|define-syntax|->>?|as->|some->|if-let|when-let|dotimes|for-range|guard"
+    r"|parameterize|with-\w+|async/\w+|parallel\S*|pipeline\S*)[\s)]"
+)
+"""What makes code: `defmacro`, and what the VM prints as `<macro …>`."""
 _NAME = re.compile(r"(?!-?\d|[:#]|<\w|(?:nil|true|false)$)")
 _LISTS = (Kind.LIST, Kind.LAMBDA, Kind.PREFIX)
 _MAX_READ_CHARS = 20_000
@@ -75,6 +80,9 @@ def classify(message: str, sources: Sequence[str] = ()) -> tuple[ErrorClass, str
     # The text of `(error …)` is the program's own: it may look like any message of the VM.
     if calls[:1] == ["error"]:
         return ErrorClass.EXCEPTION, "error"
+    raiser = next((call for call in calls if call in _RAISERS), None)
+    if _may_be_made(frames, sources):
+        calls = []
     for error_class, pattern in _RULES:
         if found := pattern.match(first):
             return error_class, _explicit(found, frames) or _blamed(frames, calls)
@@ -83,7 +91,7 @@ def classify(message: str, sources: Sequence[str] = ()) -> tuple[ErrorClass, str
         if _READER_POSITION.search(rest):
             return ErrorClass.PARSE, None
         if frames or _SHAPE.match(first):
-            return ErrorClass.PARSE, _shape_name(first, frames)
+            return ErrorClass.PARSE, _shape_name(first, frames, sources)
         return (ErrorClass.PARSE if "depth exceeded" in first else ErrorClass.OTHER), None
     if frames[0].name in _RAISERS:
         return ErrorClass.EXCEPTION, frames[0].name
@@ -91,7 +99,7 @@ def classify(message: str, sources: Sequence[str] = ()) -> tuple[ErrorClass, str
     name = hint["name"] if hint else None
     if found := _TYPE.match(first):
         return ErrorClass.TYPE, found["name"] or found["in"] or name or _blamed(frames, calls)
-    if raiser := next((call for call in calls if call in _RAISERS), None):
+    if raiser:
         return ErrorClass.EXCEPTION, raiser
     named = _OTHER.match(first)
     return ErrorClass.OTHER, (named["name"] if named else name) or _blamed(frames, calls)
@@ -110,8 +118,9 @@ def _explicit(found: re.Match[str], frames: Sequence[_Frame]) -> str | None:
     return name if name is not None and _NAME.match(name) else None
 
 
-def _shape_name(first: str, frames: Sequence[_Frame]) -> str | None:
-    if frames:
+def _shape_name(first: str, frames: Sequence[_Frame], sources: Sequence[str]) -> str | None:
+    """The form as it was written, which the frame knows, unless a macro wrote it."""
+    if frames and not any(map(_MACRO.search, sources)):
         return frames[0].name
     found = _SHAPE.match(first)
     return found["name"] if found else None
@@ -123,6 +132,16 @@ def _blamed(frames: Sequence[_Frame], calls: Sequence[str]) -> str | None:
         return calls[0]
     name = frames[0].name if frames else _TOP_LEVEL
     return name if _NAME.match(name) and not calls else None
+
+
+def _may_be_made(frames: Sequence[_Frame], sources: Sequence[str]) -> bool:
+    """Whether a macro may have made the code that failed at top level.
+
+    The VM gives such code the position of whatever stood in its place in memory before: any
+    call of any source, and another one the next time.
+    """
+    at_top = bool(frames) and frames[0].name == _TOP_LEVEL
+    return at_top and any(map(_MACRO.search, sources))
 
 
 def _calls_at(frames: Sequence[_Frame], sources: Sequence[str]) -> list[str]:
