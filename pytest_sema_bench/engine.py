@@ -1,7 +1,7 @@
 """Runs items: agent loop, grading, record; many at once on one background event loop.
 
-Items are started ahead in the order they are given and bounded by the concurrency; whoever
-needs one waits for its record. What is not the model's doing becomes a `void` record here,
+Items are put under way in the order they are given, as many at once as the concurrency allows;
+whoever needs one waits for its record. What is not the model's doing becomes a `void` record here,
 so exactly one record comes out of each item that ends.
 """
 
@@ -93,8 +93,13 @@ class Engine:
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="sema-bench", daemon=True
         )
+        self._moved = threading.Condition()
+        """Guards the three places that an item passes through."""
+        self._waiting: dict[str, WorkItem] = {}
         self._under_way: dict[str, Future[Record]] = {}
         self._ended: dict[str, Record] = {}
+        self._n_asking = 0
+        """On the loop alone: items that hold a place."""
         self._open: _Resources | None = None
 
     def open(self, tasks: Sequence[Task]) -> VMInfo:
@@ -106,24 +111,53 @@ class Engine:
     def start(self, items: Sequence[WorkItem]) -> None:
         """Put items under way, in this order. One that already is stays as it is."""
         assert self._open is not None
-        for item in items:
-            if item.id not in self._under_way and item.id not in self._ended:
-                work = self._open.run(item)
-                self._under_way[item.id] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._moved:
+            for item in items:
+                if item.id not in self._under_way and item.id not in self._ended:
+                    self._waiting.setdefault(item.id, item)
+        self._loop.call_soon_threadsafe(self._fill)
 
     def is_done(self, item: WorkItem, within_s: float) -> bool:
         """Whether the item has ended before that time is over; it is started if it was not."""
-        self.start([item])
-        return item.id in self._ended or bool(wait([self._under_way[item.id]], within_s).done)
+        deadline = time.monotonic() + within_s
+        future = self._future(item, within_s)
+        if future is None:
+            return item.id in self._ended
+        return bool(wait([future], max(0.0, deadline - time.monotonic())).done)
 
     def result(self, item: WorkItem) -> Record:
         """The item's record, waiting for it; the item is started if it was not."""
-        self.start([item])
-        if item.id not in self._ended:
-            self._ended[item.id] = self._under_way[item.id].result()
-            # A future is several times as large as what else there is of an item.
-            del self._under_way[item.id]
+        if future := self._future(item, None):
+            record = future.result()
+            with self._moved:
+                self._ended[item.id] = record
+                # A future is several times as large as what else there is of an item.
+                del self._under_way[item.id]
         return self._ended[item.id]
+
+    def _future(self, item: WorkItem, within_s: float | None) -> Future[Record] | None:
+        """The item once it is under way; None if it has ended, or that is not so in time."""
+        if item.id not in self._under_way and item.id not in self._ended:
+            self.start([item])
+        with self._moved:
+            self._moved.wait_for(lambda: item.id not in self._waiting, within_s)
+            return self._under_way.get(item.id)
+
+    def _fill(self) -> None:
+        """Give free places to those that wait. Runs on the loop."""
+        assert self._open is not None
+        with self._moved:
+            while self._waiting and self._n_asking < self._concurrency:
+                name = next(iter(self._waiting))
+                work = self._open.run(self._waiting.pop(name), self._leave)
+                self._under_way[name] = asyncio.run_coroutine_threadsafe(work, self._loop)
+                self._n_asking += 1
+            self._moved.notify_all()
+
+    def _leave(self) -> None:
+        """Take back the place of an item that asks no more. Runs on the loop."""
+        self._n_asking -= 1
+        self._fill()
 
     def close(self) -> None:
         """Cancel what is under way, end the VM's processes and the loop.
@@ -133,8 +167,10 @@ class Engine:
         if not self._thread.is_alive():
             self._loop.close()
             return
-        for future in self._under_way.values():
-            future.cancel()
+        with self._moved:
+            self._waiting.clear()
+            for future in self._under_way.values():
+                future.cancel()
         try:
             self._do(self._end())
         finally:
@@ -159,7 +195,6 @@ class Engine:
             vm_info=info,
             grader=Grader(vm, self._limits),
             limits=self._limits,
-            slots=asyncio.Semaphore(self._concurrency),
             n_connections=self._concurrency,
             terms=self._terms,
             ledger=ledger,
@@ -193,7 +228,6 @@ class _Resources:
         vm_info: VMInfo,
         grader: Grader,
         limits: Limits,
-        slots: asyncio.Semaphore,
         n_connections: int,
         terms: Terms,
         ledger: Ledger,
@@ -204,7 +238,6 @@ class _Resources:
         self._vm = vm
         self._grader = grader
         self._limits = limits
-        self._slots = slots
         self._n_connections = n_connections
         self._terms = terms
         self._redactor = Redactor(terms.keys)
@@ -216,18 +249,18 @@ class _Resources:
         self._clients: dict[tuple[str, str | None], ChatClient] = {}
         self._toolboxes: dict[str, Toolbox] = {}
 
-    async def run(self, item: WorkItem) -> Record:
-        """The item's record, on disk when this returns."""
+    async def run(self, item: WorkItem, leave: Callable[[], None]) -> Record:
+        """The item's record, on disk when this returns; `leave` is called when it asks no more."""
         run: AgentRun | None = None
         end: Verdict | NoVerdict
         elapsed_s = 0.0
         try:
-            async with self._slots:
-                started = time.monotonic()
-                try:
-                    run = await self._ask(item)
-                finally:
-                    elapsed_s = time.monotonic() - started
+            started = time.monotonic()
+            try:
+                run = await self._ask(item)
+            finally:
+                elapsed_s = time.monotonic() - started
+                leave()
             end = await self._grader.grade(item.task, run.answer, truncated=run.truncated)
         except BrokenOff as broken:
             run, end = broken.run, NoVerdict.because(broken.__cause__)

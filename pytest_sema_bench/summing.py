@@ -104,7 +104,7 @@ class Summing:
         path, judgement = self._run.folder.path, self.judgement
         try:
             write_report(
-                merge_runs([read_run(path)]),
+                merge_runs([read_run(path, self.records or None)]),
                 path / "report.html",
                 verdict=judgement.verdict if judgement else None,
                 compared=judgement.compared if judgement else None,

@@ -93,14 +93,17 @@ class Merged:
         )
 
 
-def read_run(path: Path) -> RunData:
-    """The run in a folder. Raises BenchError if there is none or a file cannot be read."""
+def read_run(path: Path, records: Sequence[Record] | None = None) -> RunData:
+    """The run in a folder, with these records of it if they have been read already.
+
+    Raises BenchError if there is none or a file cannot be read.
+    """
     if not path.is_dir():
         raise BenchError(f"there is no run folder {path}")
     if not any(path.glob("records*.jsonl")):
         raise BenchError(f"{path}: no run folder: it holds no records*.jsonl")
     try:
-        records = read_records(path)
+        records = read_records(path) if records is None else records
         items = RunFolder(path).read_items()
         expected = tuple(
             Expected(**{name: item[name] for name in Expected.__dataclass_fields__})
