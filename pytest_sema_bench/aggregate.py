@@ -1,8 +1,9 @@
 """From records to the rows of the table: per model and configuration, by level and in all."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_sema_bench.record import Record
 from pytest_sema_bench.stats import clustered_interval
@@ -98,6 +99,15 @@ class Expected:
             config=record.config,
             sample=record.sample,
         )
+
+
+def expected_items(entries: Iterable[Mapping[str, Any]]) -> list[Expected]:
+    """The items that a run set out to do, from the entries of items.json.
+
+    Raises KeyError or TypeError for what is no such entry.
+    """
+    names = Expected.__dataclass_fields__
+    return [Expected(**{name: entry[name] for name in names}) for entry in entries]
 
 
 def make_tables(records: Iterable[Record], expected: Iterable[Expected] = ()) -> tuple[Table, ...]:

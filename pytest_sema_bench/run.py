@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pytest_sema_bench.aggregate import Expected
 from pytest_sema_bench.docs.settings import DocsSettings
 from pytest_sema_bench.grade.grader import GRADER_VERSION
 from pytest_sema_bench.item import WorkItem
@@ -76,14 +75,6 @@ def item_entries(items: Iterable[WorkItem], earlier: Sequence[dict[str, Any]]) -
 
 def _place(entry: Mapping[str, Any]) -> tuple[object, ...]:
     return entry["task"], entry["model"], entry["config"], entry["sample"]
-
-
-def expected_items(entries: Iterable[Mapping[str, Any]]) -> list[Expected]:
-    """The items that a run set out to do."""
-    return [
-        Expected(**{name: entry[name] for name in Expected.__dataclass_fields__})
-        for entry in entries
-    ]
 
 
 def run_records(path: Path, entries: Iterable[Mapping[str, Any]]) -> list[Record]:

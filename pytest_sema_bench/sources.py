@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pytest_sema_bench.aggregate import Expected
+from pytest_sema_bench.aggregate import Expected, expected_items
 from pytest_sema_bench.baseline import read_baseline
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.record import Record
 from pytest_sema_bench.results import Results, group_records
-from pytest_sema_bench.store import record_files
+from pytest_sema_bench.store import record_files, whole_lines
 
 _RECORDS = "records*.jsonl"
 
@@ -58,9 +58,7 @@ def _read_run(folder: Path) -> Results:
 def _read_records(path: Path) -> list[Record]:
     """All whole records; a last line without its end is what a killed process leaves behind."""
     records = []
-    # Of a half-written line the last character may be half-written too.
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    for number, line in enumerate(lines[:-1], start=1):
+    for number, line in enumerate(whole_lines(path), start=1):
         if line:
             try:
                 records.append(Record.from_json(line))
@@ -73,11 +71,9 @@ def _read_items(path: Path) -> tuple[list[Expected], frozenset[str]]:
     """The items that the run set out to do, and their keys."""
     if not path.is_file():
         return [], frozenset()
-    names = Expected.__dataclass_fields__
     try:
         items = _read_json(path)
-        expected = [Expected(**{name: item[name] for name in names}) for item in items]
-        return expected, frozenset(item["key"] for item in items if "key" in item)
+        return expected_items(items), frozenset(item["key"] for item in items if "key" in item)
     except (TypeError, KeyError) as error:
         raise BenchError(f"{path}: not a list of items: {error!r}") from error
 

@@ -202,13 +202,14 @@ def read_records(run: Path) -> tuple[Record, ...]:
     A half-written last line, as a killed process leaves it, is left out.
     Raises BenchError for a line that is whole and no record.
     """
-    records = []
-    for path in record_files(run):
-        # Of a half-written line the last character may be half-written too.
-        text = path.read_text(encoding="utf-8", errors="replace")
-        lines = text.split("\n")
-        records += [Record.from_json(line) for line in lines[:-1] if line]
-    return tuple(records)
+    lines = (line for path in record_files(run) for line in whole_lines(path))
+    return tuple(Record.from_json(line) for line in lines if line)
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file without the last, if that has no end: a killed process leaves it so."""
+    # Of a half-written line the last character may be half-written too.
+    return path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
 
 
 def torn_lines(run: Path) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sema_bench.aggregate import Table, make_tables
+from pytest_sema_bench.aggregate import Table, expected_items, make_tables
 from pytest_sema_bench.collect import TaskItem, VoidItem, WrongAnswer
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.gate import Confirmation
@@ -19,7 +19,7 @@ from pytest_sema_bench.report.facts import verdict_facts
 from pytest_sema_bench.report.html import write_report
 from pytest_sema_bench.report.runs import merge_runs, read_run
 from pytest_sema_bench.report.summary import error_lines, table_lines
-from pytest_sema_bench.run import Run, expected_items
+from pytest_sema_bench.run import Run
 from pytest_sema_bench.telemetry import ErrorTable, make_error_tables
 
 BUDGET_SPENT = 11

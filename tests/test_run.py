@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from pytest_sema_bench.aggregate import expected_items
 from pytest_sema_bench.item import WorkItem
 from pytest_sema_bench.models import Model
 from pytest_sema_bench.record import Record
-from pytest_sema_bench.run import Plan, Run, expected_items, item_entries, run_records
+from pytest_sema_bench.run import Plan, Run, item_entries, run_records
 from pytest_sema_bench.settings import Config, Settings
 from pytest_sema_bench.store import RunFolder, write_records
 from pytest_sema_bench.task import load_tasks

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_sema_bench.aggregate import Expected
+from pytest_sema_bench.aggregate import Expected, expected_items
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.record import Record
 from pytest_sema_bench.results import Results, group_records
@@ -105,10 +105,7 @@ def read_run(path: Path, records: Sequence[Record] | None = None) -> RunData:
     try:
         records = read_records(path) if records is None else records
         items = RunFolder(path).read_items()
-        expected = tuple(
-            Expected(**{name: item[name] for name in Expected.__dataclass_fields__})
-            for item in items
-        )
+        expected = tuple(expected_items(items))
         # What a changed question left behind, before the run was taken up again, does not count.
         keys = {item["key"] for item in items if "key" in item}
     except (ValueError, KeyError, TypeError) as error:

@@ -120,7 +120,7 @@ def _explicit(found: re.Match[str], frames: Sequence[_Frame]) -> str | None:
 
 def _shape_name(first: str, frames: Sequence[_Frame], sources: Sequence[str]) -> str | None:
     """The form as it was written, which the frame knows, unless a macro wrote it."""
-    if frames and not any(map(_MACRO.search, sources)):
+    if frames and not _has_macros(sources):
         return frames[0].name
     found = _SHAPE.match(first)
     return found["name"] if found else None
@@ -141,7 +141,11 @@ def _may_be_made(frames: Sequence[_Frame], sources: Sequence[str]) -> bool:
     call of any source, and another one the next time.
     """
     at_top = bool(frames) and frames[0].name == _TOP_LEVEL
-    return at_top and any(map(_MACRO.search, sources))
+    return at_top and _has_macros(sources)
+
+
+def _has_macros(sources: Sequence[str]) -> bool:
+    return any(map(_MACRO.search, sources))
 
 
 def _calls_at(frames: Sequence[_Frame], sources: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -133,3 +134,17 @@ def read_table(lines: Iterable[str], title: str = "reference-tools") -> dict[str
         rows.append(re.split(r"\s*\|\s*|\s{2,}", line.strip().strip("|").strip()))
     headers = rows[0]
     return {row[0]: dict(zip(headers, row, strict=True)) for row in rows[2:] if len(row) > 1}
+
+
+def timeless(result: pytest.RunResult) -> dict[str, dict[str, str]]:
+    """The table of the model `m`, without what differs from run to run."""
+    table = read_table(result.outlines, "m-tools")
+    return {level: {**row, "s/task": ""} for level, row in table.items()}
+
+
+def wait_until(true: Callable[[], bool], within_s: float = LONGEST_S) -> None:
+    """Return as soon as the condition holds, which another process brings about."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)

@@ -12,7 +12,7 @@ from pytest_sema_bench.record import Record
 from pytest_sema_bench.store import read_records, settled
 from pytest_sema_bench.task import Task, load_tasks
 from tests.chat_server import ChatServer, Request, Step, after, say, solve
-from tests.plugin.bench_dir import LONGEST_S, BenchDir, first_worker, read_table
+from tests.plugin.bench_dir import LONGEST_S, BenchDir, first_worker, timeless, wait_until
 from tests.samples.many_tasks import write_sums
 
 N_TASKS = 48
@@ -85,14 +85,6 @@ def kill_tree(process: psutil.Process) -> None:
     psutil.wait_procs(processes, timeout=LONGEST_S)
 
 
-def wait_until(true: Callable[[], bool]) -> None:
-    """Return as soon as the condition holds."""
-    deadline = time.monotonic() + LONGEST_S
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
-
-
 @pytest.mark.parametrize("processes", PROCESSES)
 def test_a_run_killed_again_and_again_ends_as_if_undisturbed(
     bench_dir: BenchDir, chat_server: ChatServer, processes: str
@@ -118,7 +110,7 @@ def test_a_run_killed_again_and_again_ends_as_if_undisturbed(
     assert set(prey.begun(since)) == {task.id for task in prey.tasks} - set(finished)
     assert len(list(bench_dir.path.glob("reports/*/run.json"))) == 1
     undisturbed = prey.finish()
-    assert _timeless(last) == _timeless(undisturbed)
+    assert timeless(last) == timeless(undisturbed)
 
 
 def test_a_half_written_last_line_is_dropped_with_a_note(
@@ -179,8 +171,3 @@ def test_the_replacement_of_a_killed_worker_keeps_its_items_under_way(
     chat_server.max_in_flight = 0
     assert run.wait(timeout=LONGEST_S) == pytest.ExitCode.TESTS_FAILED
     assert chat_server.max_in_flight == 3
-
-
-def _timeless(result: pytest.RunResult) -> dict[str, dict[str, str]]:
-    table = read_table(result.outlines, "m-tools")
-    return {level: {**row, "s/task": ""} for level, row in table.items()}

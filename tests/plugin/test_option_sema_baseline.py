@@ -9,9 +9,8 @@ import pytest
 
 from pytest_sema_bench.cli import main
 from tests.chat_server import HANG, ChatServer
-from tests.plugin.bench_dir import LONGEST_S, BenchDir
+from tests.plugin.bench_dir import LONGEST_S, BenchDir, wait_until
 from tests.plugin.gated import ALL_PASS, BASELINE, FIVE_BROKEN, FOUR_BROKEN, GatedDir
-from tests.plugin.test_kill import wait_until
 
 REGRESSED, CANNOT_TELL, INCOMPLETE = 1, 10, 11
 

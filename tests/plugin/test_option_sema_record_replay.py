@@ -9,7 +9,7 @@ import pytest
 
 from pytest_sema_bench.record import Record
 from tests.chat_server import ChatServer, Request, Step, call_tool, refuse
-from tests.plugin.bench_dir import KEY, KEY_NAME, WRONG, BenchDir, read_table
+from tests.plugin.bench_dir import KEY, KEY_NAME, WRONG, BenchDir, timeless
 
 
 def _script(bench_dir: BenchDir) -> Callable[[Request], Step]:
@@ -53,7 +53,7 @@ def test_a_replay_is_the_run_again(
     monkeypatch.delenv(KEY_NAME)
     second = replay(bench_dir, server, *workers)
     assert second.ret == first.ret
-    assert _timeless(second) == _timeless(first)
+    assert timeless(second) == timeless(first)
     assert _outcomes(bench_dir) == recorded
     assert _messages(bench_dir) == messages
 
@@ -160,8 +160,3 @@ def _messages(bench_dir: BenchDir) -> dict[str, object]:
         record.task: json.loads((folder / str(record.transcript)).read_text())["messages"]
         for record in bench_dir.records()
     }
-
-
-def _timeless(result: pytest.RunResult) -> dict[str, dict[str, str]]:
-    table = read_table(result.outlines, "m-tools")
-    return {level: {**row, "s/task": ""} for level, row in table.items()}

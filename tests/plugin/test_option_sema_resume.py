@@ -8,8 +8,8 @@ import pytest
 from pytest_sema_bench.run import run_records
 from pytest_sema_bench.store import RunFolder
 from tests.chat_server import HANG, ChatServer, refuse, say
-from tests.plugin.bench_dir import REFERENCE, WRONG, BenchDir, read_table
-from tests.plugin.test_kill import kill_tree, wait_until
+from tests.plugin.bench_dir import REFERENCE, WRONG, BenchDir, read_table, wait_until
+from tests.plugin.test_kill import kill_tree
 
 
 def test_verdicts_are_kept_and_void_items_are_asked_again(

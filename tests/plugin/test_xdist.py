@@ -3,9 +3,7 @@
 import json
 import os
 import signal
-import time
 from collections import Counter
-from collections.abc import Callable
 
 import psutil
 import pytest
@@ -19,8 +17,11 @@ from tests.plugin.bench_dir import (
     BenchDir,
     first_worker,
     read_table,
+    timeless,
+    wait_until,
 )
 
+SOON_S = LONGEST_S / 4
 _KILLER = """
 import os, signal
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_two_workers_give_the_table_of_one_process(
     chat_server.requests.clear()
     shared = bench_dir.ask(chat_server, "--sema-samples=2", "-n2")
     assert Counter(bench_dir.slug(request) for request in chat_server.requests) == asked
-    assert _timeless(shared) == _timeless(alone)
+    assert timeless(shared) == timeless(alone)
     assert len(list(bench_dir.run_folder.glob("records-gw*.jsonl"))) == 2
 
 
@@ -77,7 +78,7 @@ def test_the_work_of_a_killed_worker_is_taken_over(bench_dir: BenchDir) -> None:
     assert int(total["passed"]) + n_missing == 8
     orphans = (bench_dir.path / "orphans").read_text().split()
     assert orphans
-    _wait_until(lambda: not any(psutil.pid_exists(int(pid)) for pid in orphans))
+    wait_until(lambda: not any(psutil.pid_exists(int(pid)) for pid in orphans), SOON_S)
 
 
 def test_a_worker_that_dies_before_it_begins_costs_nothing(bench_dir: BenchDir) -> None:
@@ -97,9 +98,9 @@ def test_a_worker_that_dies_while_others_collect_loses_nothing(
     (bench_dir.path / "conftest.py").write_text(_SLOW_COLLECTOR)
     chat_server.play(bench_dir.script(adding=HANG))
     run = bench_dir.start(*bench_dir.asking(chat_server), "-n2")
-    _wait_until(lambda: chat_server.n_requests >= 1)
+    wait_until(lambda: chat_server.n_requests >= 1, SOON_S)
     first_worker(run.pid).kill()
-    _wait_until(lambda: chat_server.n_in_flight == 0)
+    wait_until(lambda: chat_server.n_in_flight == 0, SOON_S)
     chat_server.play(bench_dir.script())
     (bench_dir.path / "go").touch()
     assert run.wait(timeout=LONGEST_S) == pytest.ExitCode.OK
@@ -114,8 +115,9 @@ def test_ctrl_c_leaves_a_complete_folder_and_no_process(
     """An interrupted run prints its table, keeps what was graded, and cancels the rest at once."""
     chat_server.play(bench_dir.script(palindrome=HANG, doubling=HANG, summing=HANG))
     run = bench_dir.start(*bench_dir.asking(chat_server), n_workers)
-    _wait_until(
-        lambda: bench_dir.asked(chat_server) == set(SLUGS) and len(bench_dir.records()) == 1
+    wait_until(
+        lambda: bench_dir.asked(chat_server) == set(SLUGS) and len(bench_dir.records()) == 1,
+        SOON_S,
     )
     children = psutil.Process(run.pid).children(recursive=True)
     assert any("host.mjs" in " ".join(child.cmdline()) for child in children)
@@ -123,23 +125,11 @@ def test_ctrl_c_leaves_a_complete_folder_and_no_process(
         os.killpg(run.pid, signal.SIGINT)
     else:
         run.send_signal(signal.SIGINT)
-    assert run.wait(timeout=LONGEST_S / 4) == pytest.ExitCode.INTERRUPTED
-    assert psutil.wait_procs(children, timeout=LONGEST_S / 4)[1] == []
+    assert run.wait(timeout=SOON_S) == pytest.ExitCode.INTERRUPTED
+    assert psutil.wait_procs(children, timeout=SOON_S)[1] == []
     total = read_table(bench_dir.output, "m-tools")["all"]
     assert (total["tasks"], total["passed"]) == ("4", "1")
     assert "missing: 3 of 4 items have no record; the rates leave them out" in bench_dir.output
     state = json.loads((bench_dir.run_folder / "run.json").read_text())
     assert (state["state"], state["exit_status"]) == ("incomplete", 2)
     assert "missing: 3 of 4" in (bench_dir.run_folder / "summary.md").read_text()
-
-
-def _timeless(result: pytest.RunResult) -> dict[str, dict[str, str]]:
-    table = read_table(result.outlines, "m-tools")
-    return {level: {**row, "s/task": ""} for level, row in table.items()}
-
-
-def _wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONGEST_S / 4
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
