@@ -12,7 +12,8 @@ from shlex import quote
 from typing import Any, NoReturn
 
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.results import Group, Outcome, Results, Sample, TaskResult, Usage
+from pytest_sema_bench.grade import Outcome
+from pytest_sema_bench.results import Group, Results, Sample, TaskResult, Usage
 
 FORMAT = 1
 """Raised whenever a field changes its meaning."""

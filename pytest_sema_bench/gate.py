@@ -13,7 +13,8 @@ from math import comb
 
 from pytest_sema_bench.compare import Compared, Comparison
 from pytest_sema_bench.errors import SettingsError
-from pytest_sema_bench.results import Group, Outcome, Results, TaskResult
+from pytest_sema_bench.grade import Outcome
+from pytest_sema_bench.results import Group, Results, TaskResult
 from pytest_sema_bench.selection import Selection, names_of
 from pytest_sema_bench.stats import ALPHA, holm
 

@@ -3,22 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from pytest_sema_bench.aggregate import Expected
 from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.grade import Outcome
 from pytest_sema_bench.record import Record
 
 NO_RECORD = "no record"
 """Reason of an item that was to run and left nothing behind."""
-
-
-class Outcome(Enum):
-    """How an item ended; void says nothing about the model."""
-
-    PASS = "pass"  # noqa: S105 (an outcome, no password)
-    FAIL = "fail"
-    VOID = "void"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.grade import Outcome
 from pytest_sema_bench.record import Record
 from pytest_sema_bench.report.runs import Merged, merge_runs, read_run
-from pytest_sema_bench.results import Outcome
 from pytest_sema_bench.store import RunFolder, write_records
 from tests.samples.made_up_run import write_run_files
 from tests.samples.record import RECORD

@@ -7,7 +7,8 @@ import pytest
 
 from pytest_sema_bench.aggregate import Expected
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.results import NO_RECORD, Outcome, group_records, merge
+from pytest_sema_bench.grade import Outcome
+from pytest_sema_bench.results import NO_RECORD, group_records, merge
 from pytest_sema_bench.sources import load_results
 from tests.samples.outcomes import records_of, results_of, write_run
 
