@@ -118,8 +118,11 @@ def test_a_half_written_last_line_is_dropped_with_a_note(
 ) -> None:
     """The item of the torn line is asked again, the others are kept."""
     prey = Prey(bench_dir, chat_server, "-p", "no:xdist")
-    assert prey.kill_after(12, 0.0)
+    run = bench_dir.start(*bench_dir.asking(chat_server), *prey.args)
     wait_until(lambda: bool(prey.finished))
+    assert run.poll() is None
+    kill_tree(psutil.Process(run.pid))
+    run.wait()
     (path,) = bench_dir.run_folder.glob("records*.jsonl")
     whole = path.read_bytes()[:-1]
     start = whole.rfind(b"\n") + 1
