@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Compiled modules are worth their files: each run of pytest would compile the plugin anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench test check format wheel clean
+.PHONY: bench test check quick format wheel clean
 
 ## bench: all sixty tasks with the offline reference model, ending in the per-level table
 bench: .venv/ready
@@ -20,6 +20,10 @@ check: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/sema-bench vm info
 	$(BIN)/pytest -n 2 --dist worksteal -q
+
+## quick: the tests that start neither a VM nor a pytest of their own, in under a minute
+quick: .venv/ready
+	$(BIN)/pytest -n 2 --dist worksteal -q -m "not vm and not pytester and not browser and not chaos"
 
 ## format: let ruff mend what it can
 format: .venv/ready

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from pytest_sema_bench.record import Record
-from pytest_sema_bench.store import write_records
-from pytest_sema_bench.task import bundled_tasks, load_tasks
-from pytest_sema_bench.transcript import Tokens
+from pytest_sema_bench.records.folder import write_records
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.transcript import Tokens
+from pytest_sema_bench.suite.task import bundled_tasks, load_tasks
 
 N_MODELS, N_SAMPLES = 6, 10
 RUN = (

@@ -15,11 +15,11 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import islice, zip_longest
 
-from pytest_sema_bench.grade import Grader, Verdict
-from pytest_sema_bench.grade.check import fenced, wrong_answers
-from pytest_sema_bench.grade.mutate import mutate
-from pytest_sema_bench.task import GradeKind, Task, bundled_tasks, load_tasks
-from pytest_sema_bench.vm import create_vm
+from pytest_sema_bench.grading import Grader, Verdict
+from pytest_sema_bench.grading.proof.check import fenced, wrong_answers
+from pytest_sema_bench.grading.proof.mutate import mutate
+from pytest_sema_bench.sema.vm import create_vm
+from pytest_sema_bench.suite.task import GradeKind, Task, bundled_tasks, load_tasks
 
 Job = tuple[Task, str]
 

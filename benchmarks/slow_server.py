@@ -15,8 +15,8 @@ from typing import Any
 
 from aiohttp import web
 
-from pytest_sema_bench.reference import ReferenceModel
-from pytest_sema_bench.task import bundled_tasks, load_tasks
+from pytest_sema_bench.agent.reference import ReferenceModel
+from pytest_sema_bench.suite.task import bundled_tasks, load_tasks
 
 
 @contextmanager

@@ -9,10 +9,10 @@ import time
 
 import psutil
 
+from pytest_sema_bench.sema.vm.install import install
+from pytest_sema_bench.sema.vm.node import find_node
+from pytest_sema_bench.sema.vm.wasm import WasmVM
 from pytest_sema_bench.settings import Limits
-from pytest_sema_bench.vm.install import install
-from pytest_sema_bench.vm.node import find_node
-from pytest_sema_bench.vm.wasm import WasmVM
 
 SOURCES = ["(define (square x) (* x x))", "(square 12)"]
 ONE_SHOT = """

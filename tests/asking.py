@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from pytest_sema_bench.chat import ChatClient, HttpWire, Patience
-from pytest_sema_bench.chat.gate import Ending, Permit
+from pytest_sema_bench.chat.permit import Ending, Permit
 from pytest_sema_bench.redaction import Redactor
 
 KEY = "sk-secret-0123456789"

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_sema_bench.reference import ReferenceModel
-from pytest_sema_bench.task import Task, load_tasks
+from pytest_sema_bench.agent.reference import ReferenceModel
+from pytest_sema_bench.suite.task import Task, load_tasks
 from tests.chat_server import (
     CUT_OFF,
     DROP,

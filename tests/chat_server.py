@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from pytest_sema_bench.reference import ReferenceModel
-from pytest_sema_bench.task import Task
+from pytest_sema_bench.agent.reference import ReferenceModel
+from pytest_sema_bench.suite.task import Task
 
 USAGE = {
     "prompt_tokens": 100,

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 import hypothesis
 import pytest
 
+from pytest_sema_bench.sema.vm import Evaluation, SemaVM, create_vm
 from pytest_sema_bench.settings import Limits
-from pytest_sema_bench.vm import Evaluation, SemaVM, create_vm
 from tests.chat_server import ChatServer
 
 # A busy machine must not fail a test: no example has to be quick.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+MARKED_BY_FIXTURE = {"vm": "vm", "pytester": "pytester", "browser": "browser"}
+"""What a test needs, told by the fixtures it asks for, directly or not; else it says so itself."""
 
 VMEval = Callable[[Sequence[str]], tuple[Evaluation, ...]]
 
@@ -22,6 +25,14 @@ def pytest_configure() -> None:
     """Let tests press Ctrl-C on runs of their own though a shell started this one with `&`."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a VM, a pytest or a browser, so that `make quick` can do without."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in MARKED_BY_FIXTURE:
+                item.add_marker(MARKED_BY_FIXTURE[fixture])
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_sema_bench.catalog.models import Model, Price
 from pytest_sema_bench.chat import Patience
-from pytest_sema_bench.engine import Engine, Terms
-from pytest_sema_bench.item import WorkItem
-from pytest_sema_bench.models import Model, Price
-from pytest_sema_bench.record import Record
+from pytest_sema_bench.records.folder import RunFolder, read_records
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.run.engine import Engine, Terms
+from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.settings import Config
-from pytest_sema_bench.store import RunFolder, read_records
-from pytest_sema_bench.task import Task
+from pytest_sema_bench.suite.task import Task
 
 KEY_NAME, KEY = "SEMA_BENCH_TEST_KEY", 'sk-"very"\\secret-4711'
 """A key that looks different once it is written as JSON."""

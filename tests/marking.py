@@ -5,10 +5,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_sema_bench.grade import Grader, Verdict
+from pytest_sema_bench.grading import Grader, Verdict
+from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.settings import Limits
-from pytest_sema_bench.task import Task, load_task
-from pytest_sema_bench.vm import SemaVM
+from pytest_sema_bench.suite.task import Task, load_task
 
 SAMPLES = Path(__file__).parent / "samples"
 QUICK = Limits(cpu_s=3.0, wall_s=3.0)

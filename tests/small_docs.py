@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from pytest_sema_bench.docs.corpus import Corpus
-from pytest_sema_bench.docs.entry import Entry, EntryKind, Foreign, Snippet
-from pytest_sema_bench.docs.index import Parts
-from pytest_sema_bench.docs.lexical import LexicalSearch
+from pytest_sema_bench.docsearch.corpus import Corpus
+from pytest_sema_bench.docsearch.entry import Entry, EntryKind, Foreign, Snippet
+from pytest_sema_bench.docsearch.index import Parts
+from pytest_sema_bench.docsearch.lexical import LexicalSearch
 
 HERE = Path("small.yaml")
 

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_sema_bench.docs.corpus import Corpus, load_corpus
-from pytest_sema_bench.docs.index import Parts
-from pytest_sema_bench.docs.lexical import LexicalSearch
+from pytest_sema_bench.docsearch.corpus import Corpus, load_corpus
+from pytest_sema_bench.docsearch.index import Parts
+from pytest_sema_bench.docsearch.lexical import LexicalSearch
 
 QUERIES = Path(__file__).with_name("queries.jsonl")
 KINDS = ("keyword", "intent", "foreign", "syntax")

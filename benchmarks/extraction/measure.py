@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_sema_bench.grade import Grader, Outcome, Verdict
-from pytest_sema_bench.task import Task, load_tasks
-from pytest_sema_bench.vm import create_vm
+from pytest_sema_bench.grading import Grader, Outcome, Verdict
+from pytest_sema_bench.sema.vm import create_vm
+from pytest_sema_bench.suite.task import Task, load_tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

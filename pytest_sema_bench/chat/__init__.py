@@ -1,11 +1,11 @@
 """The chat API: OpenAI-compatible chat completions over HTTP, and nothing else knows HTTP."""
 
+from pytest_sema_bench.chat.backoff import Patience
 from pytest_sema_bench.chat.cassette import RecordingWire, ReplayWire, Wire
 from pytest_sema_bench.chat.client import ChatClient
-from pytest_sema_bench.chat.gate import Gate, OpenGate
+from pytest_sema_bench.chat.permit import Gate, OpenGate
 from pytest_sema_bench.chat.reply import ChatReply
 from pytest_sema_bench.chat.transport import HttpWire, LocalTransport
-from pytest_sema_bench.chat.waits import Patience
 
 __all__ = [
     "ChatClient",

@@ -16,12 +16,12 @@ from typing import Any
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from pytest_sema_bench.chat.adapt import ADAPTABLE, Adaptations, max_tokens
+from pytest_sema_bench.chat.backoff import Patience, asked_wait_s, quota
 from pytest_sema_bench.chat.cassette import Wire
 from pytest_sema_bench.chat.faults import Fault, refusal
-from pytest_sema_bench.chat.gate import Billing, Ending, Gate, OpenGate, Permit
+from pytest_sema_bench.chat.permit import Billing, Ending, Gate, OpenGate, Permit
 from pytest_sema_bench.chat.reply import ChatReply, cleaned, doubt, read_reply
 from pytest_sema_bench.chat.transport import Answer, Unreachable
-from pytest_sema_bench.chat.waits import Patience, asked_wait_s, quota
 from pytest_sema_bench.errors import BenchError, ModelError
 from pytest_sema_bench.redaction import Redactor
 

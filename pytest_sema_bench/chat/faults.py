@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from pytest_sema_bench.chat.gate import Billing, Ending, Quota, Reach
+from pytest_sema_bench.chat.permit import Billing, Ending, Quota, Reach
 from pytest_sema_bench.errors import ModelError
-from pytest_sema_bench.transcript import Tokens
+from pytest_sema_bench.records.transcript import Tokens
 
 _EXCERPT_CHARS = 400
 _MESSAGE_CHARS = 600

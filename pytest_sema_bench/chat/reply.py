@@ -6,8 +6,8 @@ from typing import Any
 
 from pytest_sema_bench.chat.faults import Fault, error_inside, excerpt
 from pytest_sema_bench.chat.stream import CutOff, is_stream, read_stream
+from pytest_sema_bench.records.transcript import Call, Message, Tokens
 from pytest_sema_bench.redaction import Redactor
-from pytest_sema_bench.transcript import Call, Message, Tokens
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
 """Where servers put reasoning: DeepSeek, Moonshot, Fireworks and older vLLM; OpenRouter, Ollama

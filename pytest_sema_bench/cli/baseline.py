@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from pytest_sema_bench.baseline import write_baseline
-from pytest_sema_bench.gate import MIN_COVERAGE
-from pytest_sema_bench.results import Group, merge
-from pytest_sema_bench.sources import load_results
+from pytest_sema_bench.gate.baseline import write_baseline
+from pytest_sema_bench.gate.load import load_results
+from pytest_sema_bench.gate.task_results import Group, merge
+from pytest_sema_bench.gate.verdict import MIN_COVERAGE
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -6,15 +6,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_sema_bench.compare import Compared, compare
 from pytest_sema_bench.errors import SettingsError
-from pytest_sema_bench.gate import GateVerdict, Rules, judge
+from pytest_sema_bench.gate.compare import Compared, compare
+from pytest_sema_bench.gate.load import load_results
+from pytest_sema_bench.gate.task_results import Results, merge
+from pytest_sema_bench.gate.verdict import GateVerdict, Rules, judge
+from pytest_sema_bench.report.as_json import comparison_facts, verdict_facts
 from pytest_sema_bench.report.compare import comparison_lines
-from pytest_sema_bench.report.facts import comparison_facts, verdict_facts
 from pytest_sema_bench.report.gate import verdict_lines
-from pytest_sema_bench.results import Results, merge
-from pytest_sema_bench.selection import Selection, names_of
-from pytest_sema_bench.sources import load_results
+from pytest_sema_bench.suite.selection import Selection, names_of
 
 _RULES = "these are rules of the gate: they need --gate"
 

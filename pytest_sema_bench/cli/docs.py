@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_sema_bench.cli import docs_search
-from pytest_sema_bench.docs import check
-from pytest_sema_bench.docs.check import Coverage, Problem
-from pytest_sema_bench.docs.corpus import (
+from pytest_sema_bench.docsearch import check
+from pytest_sema_bench.docsearch.check import Coverage, Problem
+from pytest_sema_bench.docsearch.corpus import (
     check_unique,
     corpus_files,
     docs_folder,
     load_entries,
     load_foreign,
 )
-from pytest_sema_bench.docs.entry import Entry, Foreign
-from pytest_sema_bench.docs.reading import DocsError
-from pytest_sema_bench.vm import BACKENDS, create_vm
+from pytest_sema_bench.docsearch.entry import Entry, Foreign
+from pytest_sema_bench.docsearch.reading import DocsError
+from pytest_sema_bench.sema.vm import BACKENDS, create_vm
 
 _N_HOSTS = 2
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pytest_sema_bench.docs.choose import make_search
-from pytest_sema_bench.docs.search import N_SHOWN, Found, Hit, Search
-from pytest_sema_bench.docs.settings import docs_table, read_docs_settings
-from pytest_sema_bench.docs.show import describe
+from pytest_sema_bench.docsearch.choose import make_search
+from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit, Search
+from pytest_sema_bench.docsearch.settings import docs_table, read_docs_settings
+from pytest_sema_bench.docsearch.show import describe
 
 _N_BATCH = 10
 _N_SPARE = 5

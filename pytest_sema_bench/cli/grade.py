@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-from pytest_sema_bench.scoring import AnswerGrader, LineFault, grade_lines
-from pytest_sema_bench.task import Task, bundled_tasks, load_tasks
-from pytest_sema_bench.vm import BACKENDS
+from pytest_sema_bench.grading.scoring import AnswerGrader, LineFault, grade_lines
+from pytest_sema_bench.sema.vm import BACKENDS
+from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -6,8 +6,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from pytest_sema_bench.history import read_history, sparkline, trends
 from pytest_sema_bench.report.history import history_lines
+from pytest_sema_bench.tables.history import read_history, sparkline, trends
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

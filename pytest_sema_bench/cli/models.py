@@ -11,12 +11,12 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from pytest_sema_bench.catalog.models import Model, Price, Registry
+from pytest_sema_bench.catalog.registry import USER_FILE, load_registry
 from pytest_sema_bench.chat import HttpWire
-from pytest_sema_bench.chat.trial import Findings, check_model
+from pytest_sema_bench.chat.capabilities import Findings, check_model
 from pytest_sema_bench.errors import SettingsError
-from pytest_sema_bench.models import Model, Price, Registry
 from pytest_sema_bench.redaction import Redactor
-from pytest_sema_bench.registry import USER_FILE, load_registry
 
 _PLAIN = re.compile(r"[A-Za-z][\w./-]*")
 

@@ -39,7 +39,7 @@ def _power(arguments: argparse.Namespace) -> int:
         print(f"sema-bench power: {wrong}", file=sys.stderr)
         return 2
     # NumPy is imported when it is needed, here and below: the other commands start without it.
-    from pytest_sema_bench.power import SIMULATIONS, Design, power
+    from pytest_sema_bench.gate.power import SIMULATIONS, Design, power
     from pytest_sema_bench.report.power import power_lines
 
     design = Design(
@@ -71,9 +71,9 @@ def _wrong_size(arguments: argparse.Namespace) -> str | None:
 
 
 def _aa_check(arguments: argparse.Namespace) -> int:
-    from pytest_sema_bench.aa_check import SPLITS, aa_check
+    from pytest_sema_bench.gate.aa_check import SPLITS, aa_check
+    from pytest_sema_bench.gate.load import load_results
     from pytest_sema_bench.report.power import aa_lines
-    from pytest_sema_bench.sources import load_results
 
     if arguments.seed < 0:
         print("sema-bench aa-check: --seed must not be negative", file=sys.stderr)

@@ -6,16 +6,16 @@ import json
 import sys
 from pathlib import Path
 
-from pytest_sema_bench.aggregate import make_tables
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.record import Record
-from pytest_sema_bench.regrade import Cause, Regrading, group_by_cause, new_folder, regrade
-from pytest_sema_bench.report.failure import printable
+from pytest_sema_bench.grading.regrade import Cause, Regrading, group_by_cause, new_folder, regrade
+from pytest_sema_bench.grading.scoring import AnswerGrader
+from pytest_sema_bench.records.folder import read_records, write_records
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.report.item_text import printable
 from pytest_sema_bench.report.summary import table_lines
-from pytest_sema_bench.scoring import AnswerGrader
-from pytest_sema_bench.store import read_records, write_records
-from pytest_sema_bench.task import Task, bundled_tasks, load_tasks
-from pytest_sema_bench.vm import BACKENDS
+from pytest_sema_bench.sema.vm import BACKENDS
+from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
+from pytest_sema_bench.tables.levels import make_tables
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

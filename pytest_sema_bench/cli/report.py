@@ -4,12 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from pytest_sema_bench.compare import Compared, compare
 from pytest_sema_bench.errors import SettingsError
-from pytest_sema_bench.gate import GateVerdict, Rules, judge
+from pytest_sema_bench.gate.compare import Compared, compare
+from pytest_sema_bench.gate.load import load_results
+from pytest_sema_bench.gate.verdict import GateVerdict, Rules, judge
 from pytest_sema_bench.report.html import write_report
 from pytest_sema_bench.report.runs import Merged, merge_runs, read_run
-from pytest_sema_bench.sources import load_results
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_sema_bench.errors import TaskError
-from pytest_sema_bench.grade.check import (
+from pytest_sema_bench.grading.proof.check import (
     MAX_MUTANTS,
     MIN_SUITE_RATE,
     MIN_TASK_RATE,
@@ -19,7 +19,8 @@ from pytest_sema_bench.grade.check import (
     n_mutants,
     suite_problems,
 )
-from pytest_sema_bench.task import (
+from pytest_sema_bench.sema.vm import BACKENDS, create_vm
+from pytest_sema_bench.suite.task import (
     Task,
     bundled_tasks,
     check_unique,
@@ -27,7 +28,6 @@ from pytest_sema_bench.task import (
     load_task,
     schema_text,
 )
-from pytest_sema_bench.vm import BACKENDS, create_vm
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -4,8 +4,8 @@ import argparse
 import asyncio
 import sys
 
+from pytest_sema_bench.sema.vm import BACKENDS, Evaluation, create_vm
 from pytest_sema_bench.settings import Limits
-from pytest_sema_bench.vm import BACKENDS, Evaluation, create_vm
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -4,7 +4,7 @@ All processes of a machine meet in one small SQLite database in the cache folder
 `gate` is what a chat client waits at; `pace` holds the rules, without any database.
 """
 
-from pytest_sema_bench.limits.gate import Gates
 from pytest_sema_bench.limits.ledger import Ledger, RunState, open_ledger
+from pytest_sema_bench.limits.limiter import Gates
 
 __all__ = ["Gates", "Ledger", "RunState", "open_ledger"]

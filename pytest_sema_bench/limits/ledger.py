@@ -19,9 +19,10 @@ from pathlib import Path
 import psutil
 
 from pytest_sema_bench.cache import CACHE_VARIABLE, cache_folder
-from pytest_sema_bench.chat.gate import Ending, Reach
+from pytest_sema_bench.catalog.models import RateLimits
+from pytest_sema_bench.chat.permit import Ending, Reach
 from pytest_sema_bench.errors import BudgetSpent, NotAsked, SettingsError
-from pytest_sema_bench.limits.pace import (
+from pytest_sema_bench.limits.throttle import (
     Pace,
     emptied,
     refreshed,
@@ -30,7 +31,6 @@ from pytest_sema_bench.limits.pace import (
     wait_s,
     went_well,
 )
-from pytest_sema_bench.models import RateLimits
 
 _FILE = "limits-2.sqlite3"
 """The number is raised with the schema, so that versions side by side do not meet."""

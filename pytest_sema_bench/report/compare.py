@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tabulate import tabulate
 
-from pytest_sema_bench.compare import Compared, Comparison, Pair, Rates
-from pytest_sema_bench.report.failure import printable
-from pytest_sema_bench.results import TaskResult, Usage
+from pytest_sema_bench.gate.compare import Compared, Comparison, Pair, Rates
+from pytest_sema_bench.gate.task_results import TaskResult, Usage
+from pytest_sema_bench.report.item_text import printable
 
 _NO_VALUE = "–"
 _RATES = ("tasks", "baseline", "95 %", "run", "95 %", "points")

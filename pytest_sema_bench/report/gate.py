@@ -1,9 +1,13 @@
 """The gate's verdict as lines of text, plain or Markdown. Prints nothing."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from shlex import quote
 
-from pytest_sema_bench.compare import Compared
-from pytest_sema_bench.gate import GateOutcome, GateVerdict, ModelVerdict
+from pytest_sema_bench.gate.compare import Compared
+from pytest_sema_bench.gate.policy import Judge, Judgement
+from pytest_sema_bench.gate.task_results import Results
+from pytest_sema_bench.gate.verdict import GateOutcome, GateVerdict, ModelVerdict
 from pytest_sema_bench.report.compare import changed_lines, p_value, safe
 
 _MEANING = {
@@ -12,6 +16,30 @@ _MEANING = {
     GateOutcome.CANNOT_TELL: "there is too little in common to judge",
     GateOutcome.NO_EVIDENCE: "nothing says that it got worse",
 }
+
+
+def judgement_lines(judge: Judge, judgement: Judgement, *, markdown: bool = False) -> Iterator[str]:
+    """The verdict, and how to keep a baseline where there is none yet."""
+    path = judge.baseline_path
+    first = judge.baseline is None and path is not None
+    if not first or judgement.verdict.findings:
+        yield from verdict_lines(judgement.verdict, judgement.compared, markdown=markdown)
+    if first and path is not None and _is_graded(judgement.run):
+        yield from baseline_hint(judgement.run, path)
+
+
+def _is_graded(run: Results) -> bool:
+    return any(task.graded for group in run.groups for task in group.tasks)
+
+
+def baseline_hint(results: Results, path: Path) -> Iterator[str]:
+    """Lines for a first run without a baseline: what would be kept, and the command for it."""
+    for group in results.groups:
+        graded = sum(len(task.graded) for task in group.tasks)
+        passed = sum(task.n_pass for task in group.tasks)
+        yield f"{group.name}: {passed} of {graded} passed, {len(group.tasks)} tasks"
+    yield f"There is no baseline {path} yet, so this run was compared with nothing. To keep it:"
+    yield f"  sema-bench baseline save {quote(results.source)} -o {quote(str(path))}"
 
 
 def verdict_lines(

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
 
-from pytest_sema_bench.aggregate import Row, Table
-from pytest_sema_bench.compare import Compared, Comparison, Pair
-from pytest_sema_bench.gate import GateOutcome, GateVerdict
-from pytest_sema_bench.record import Record
+from pytest_sema_bench.gate.compare import Compared, Comparison, Pair
+from pytest_sema_bench.gate.verdict import GateOutcome, GateVerdict
+from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.charts import dollars
 from pytest_sema_bench.report.compare import p_value, percent, points
-from pytest_sema_bench.report.failure import printable
+from pytest_sema_bench.report.item_text import printable
+from pytest_sema_bench.tables.levels import Row, Table
 
 MAX_SUMMARY_BYTES = 1_000_000
 """GitHub takes 1 MiB a step, and shows nothing of a longer one."""

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
-from pytest_sema_bench.history import History, ModelEntry, RunEntry, sparkline, trends
 from pytest_sema_bench.report.compare import percent, safe
+from pytest_sema_bench.tables.history import History, ModelEntry, RunEntry, sparkline, trends
 
 _HEADERS = ("date", "commit", "model", "tasks", "passed", "rate", "cost $", "gate", "run")
 _COMMIT_CHARS = 9

@@ -19,15 +19,15 @@ from markupsafe import Markup
 
 from pytest_sema_bench import __version__
 from pytest_sema_bench.cache import cache_folder
-from pytest_sema_bench.compare import Compared, Comparison
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.gate import GateVerdict
-from pytest_sema_bench.history import RunEntry, read_history, trends
+from pytest_sema_bench.gate.compare import Compared, Comparison
+from pytest_sema_bench.gate.verdict import GateVerdict
 from pytest_sema_bench.report.charts import dollars, line_points
 from pytest_sema_bench.report.compare import p_value, percent, points
-from pytest_sema_bench.report.embed import SharedTexts, conversations, item_index, pack
-from pytest_sema_bench.report.pages import Overview, item_href, list_href, make_overview
+from pytest_sema_bench.report.overview import Overview, item_href, list_href, make_overview
+from pytest_sema_bench.report.payload import SharedTexts, conversations, item_index, pack
 from pytest_sema_bench.report.runs import Merged
+from pytest_sema_bench.tables.history import RunEntry, read_history, trends
 
 _TEMPLATES = files("pytest_sema_bench.report") / "templates"
 _SCRIPTS = ("text.js", "data.js", "items.js", "item.js", "main.js")
@@ -164,7 +164,7 @@ def _sight(overview: Overview) -> float | None:
     if not overview.models or not overview.models[0].total.n_graded:
         return None
     # NumPy is slow to import, and a report with a verdict has no use for it.
-    from pytest_sema_bench.power import Design, smallest_fall
+    from pytest_sema_bench.gate.power import Design, smallest_fall
 
     total = overview.models[0].total
     rate = round(20 * (total.pass_rate or 0.0)) / 20

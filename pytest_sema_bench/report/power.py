@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
-from pytest_sema_bench.aa_check import AACheck
-from pytest_sema_bench.power import CONCENTRATION, Power
+from pytest_sema_bench.gate.aa_check import AACheck
+from pytest_sema_bench.gate.power import CONCENTRATION, Power
 from pytest_sema_bench.report.compare import safe
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_sema_bench.aggregate import Expected, expected_items
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.record import Record
-from pytest_sema_bench.results import Results, group_records
-from pytest_sema_bench.sources import read_run_json
-from pytest_sema_bench.store import RunFolder, read_records
+from pytest_sema_bench.gate.load import read_run_json
+from pytest_sema_bench.gate.task_results import Results, group_records
+from pytest_sema_bench.records.expected import Expected, expected_items
+from pytest_sema_bench.records.folder import RunFolder, read_records
+from pytest_sema_bench.records.record import Record
 
 _FINISHED = "finished"
 _NAMED = 3

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from tabulate import tabulate
 
-from pytest_sema_bench.aggregate import Row, Searches, Table
-from pytest_sema_bench.report.failure import printable
-from pytest_sema_bench.telemetry import ErrorTable
+from pytest_sema_bench.report.item_text import printable
+from pytest_sema_bench.tables.levels import Row, Searches, Table
+from pytest_sema_bench.tables.vm_errors import ErrorTable
 
 _HEADERS = (
     "level",

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from pytest_sema_bench.baseline import write_baseline
-from pytest_sema_bench.grade.grader import GRADER_VERSION
-from pytest_sema_bench.record import Record
-from pytest_sema_bench.results import Group, Results, TaskResult
-from pytest_sema_bench.task import load_tasks
-from pytest_sema_bench.vm import create_vm
+from pytest_sema_bench.gate.baseline import write_baseline
+from pytest_sema_bench.gate.task_results import Group, Results, TaskResult
+from pytest_sema_bench.grading.grader import GRADER_VERSION
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.sema.vm import create_vm
+from pytest_sema_bench.suite.task import load_tasks
 from tests.chat_server import HANG, ChatServer, Request, Step, refuse, say
 from tests.plugin.bench_dir import BenchDir
 from tests.samples.many_tasks import write_sums

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from pytest_sema_bench.record import Record
-from pytest_sema_bench.store import read_records, settled
-from pytest_sema_bench.task import Task, load_tasks
+from pytest_sema_bench.records.folder import read_records, settled
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.suite.task import Task, load_tasks
 from tests.chat_server import ChatServer, Request, Step, after, say, solve
 from tests.plugin.bench_dir import LONGEST_S, BenchDir, first_worker, timeless, wait_until
 from tests.samples.many_tasks import write_sums

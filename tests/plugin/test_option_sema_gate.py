@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_sema_bench.grade.grader import GRADER_VERSION
+from pytest_sema_bench.grading.grader import GRADER_VERSION
 from tests.chat_server import ChatServer, Request, Step, complete
 from tests.plugin.bench_dir import KEY_NAME, BenchDir
 from tests.plugin.gated import ALL_PASS, BASELINE, FIVE_BROKEN, GatedDir

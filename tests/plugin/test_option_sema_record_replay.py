@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sema_bench.record import Record
+from pytest_sema_bench.records.record import Record
 from tests.chat_server import ChatServer, Request, Step, call_tool, refuse
 from tests.plugin.bench_dir import KEY, KEY_NAME, WRONG, BenchDir, timeless
 

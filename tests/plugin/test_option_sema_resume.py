@@ -5,8 +5,8 @@ import json
 import psutil
 import pytest
 
-from pytest_sema_bench.run import run_records
-from pytest_sema_bench.store import RunFolder
+from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.run.manifest import run_records
 from tests.chat_server import HANG, ChatServer, refuse, say
 from tests.plugin.bench_dir import REFERENCE, WRONG, BenchDir, read_table, wait_until
 from tests.plugin.test_kill import kill_tree

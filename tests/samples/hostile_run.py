@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_sema_bench.record import Record
-from pytest_sema_bench.store import RunFolder
+from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.record import Record
 from tests.samples.made_up_run import write_run_files
 from tests.samples.record import RECORD
 

@@ -12,12 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pytest_sema_bench.agent import system_prompt
-from pytest_sema_bench.record import Record
+from pytest_sema_bench.agent.loop import system_prompt
+from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.transcript import Tokens
 from pytest_sema_bench.settings import Config
-from pytest_sema_bench.store import RunFolder
-from pytest_sema_bench.task import Task, bundled_tasks, load_tasks
-from pytest_sema_bench.transcript import Tokens
+from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_sema_bench.record import Record
-from pytest_sema_bench.results import Group, Results, group_records
+from pytest_sema_bench.gate.task_results import Group, Results, group_records
+from pytest_sema_bench.records.record import Record
 from tests.samples.record import RECORD
 
 OUTCOMES = {"p": ("pass", "right"), "f": ("fail", "wrong value"), "v": ("void", "api down")}

@@ -1,7 +1,7 @@
 """A record as a wrong answer leaves it; tests replace the fields that matter to them."""
 
-from pytest_sema_bench.record import Record
-from pytest_sema_bench.transcript import Tokens
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.transcript import Tokens
 
 RECORD = Record(
     key="abc",

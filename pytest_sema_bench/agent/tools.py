@@ -1,0 +1,219 @@
+"""The tools that a model may call, as a registry by name.
+
+A tool gets the arguments as the model sent them and gives text back; whatever the model does
+wrong is answered with text too. Only a fault of our own raises.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from typing import Any
+
+from pytest_sema_bench.docsearch.choose import make_search
+from pytest_sema_bench.docsearch.search import Found, Search
+from pytest_sema_bench.docsearch.show import describe
+from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.grading import VMFailure
+from pytest_sema_bench.sema.vm import Evaluation, SemaVM
+from pytest_sema_bench.settings import Limits
+
+HEAD_CHARS = 3000
+TAIL_CHARS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What a tool call gave."""
+
+    text: str
+    failure: VMFailure | None = None
+    """The VM error that the call met."""
+    repaired: bool = False
+    """The call did not fit the schema and was understood all the same."""
+    misfit: bool = False
+    """The call did not fit the schema and was answered with an error."""
+    found: Found | None = None
+    """What a search of the documentation gave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A function that the model may call."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """JSON schemas by parameter name; all are required strings."""
+    run: Callable[[Mapping[str, str]], Awaitable[ToolResult]]
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The tool in the format of the chat API."""
+        return {
+            "type": "function",
+            "function": {
+                "name": self.name,
+                "description": self.description,
+                "parameters": {
+                    "type": "object",
+                    "properties": dict(self.parameters),
+                    "required": list(self.parameters),
+                },
+            },
+        }
+
+
+class Toolbox:
+    """The tools of one configuration, ready to be called."""
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self.schemas: list[dict[str, Any]] = [tool.schema for tool in tools]
+        """All tools in the format of the chat API."""
+
+    async def call(self, name: object, arguments: object) -> ToolResult:
+        """The result of one call; a text that says what is wrong where it cannot be made."""
+        tool = self._tools.get(name) if isinstance(name, str) else None
+        if tool is None:
+            known = ", ".join(self._tools) or "none"
+            text = f"Error: there is no tool {repr(name)[:80]}. Tools: {known}."
+            return ToolResult(text=text, misfit=True)
+        try:
+            values, repaired = _read_arguments(arguments, tool)
+        except ValueError as error:
+            return ToolResult(text=f"Error: {error}", misfit=True)
+        result = await tool.run(values)
+        return replace(result, text=shorten(result.text), repaired=repaired)
+
+
+def make_toolbox(
+    names: Sequence[str], vm: SemaVM, limits: Limits, search: Search | None = None
+) -> Toolbox:
+    """The tools called `names`; without a `search` the documentation is searched by words.
+
+    Raises SettingsError for a name there is no tool for.
+    """
+    check_tool_names(names)
+    means = _Means(vm=vm, limits=limits, search=search or make_search())
+    return Toolbox([_MAKERS[name](means) for name in names])
+
+
+def check_tool_names(names: Sequence[str]) -> None:
+    """Raises SettingsError for a name there is no tool for."""
+    for name in names:
+        if name not in _MAKERS:
+            known = ", ".join(sorted(_MAKERS))
+            raise SettingsError(f"unknown tool {name!r} in a configuration; known are {known}")
+
+
+def about_tools(names: Sequence[str], max_rounds: int) -> str:
+    """What the system prompt says of the tools called `names`, and of no others."""
+    prompts = files("pytest_sema_bench.agent.prompts")
+    texts = [(prompts / f"tool-{name}.md").read_text("utf-8").strip() for name in names]
+    rounds = (prompts / "tools.md").read_text("utf-8").format(max_rounds=max_rounds)
+    return "\n".join([rounds.strip(), *texts])
+
+
+def shorten(text: str) -> str:
+    """The text, or its head and tail with a line between them that says what is left out."""
+    left_out = len(text) - HEAD_CHARS - TAIL_CHARS
+    if left_out <= 0:
+        return text
+    return f"{text[:HEAD_CHARS]}\n… {left_out} characters left out …\n{text[-TAIL_CHARS:]}"
+
+
+def _read_arguments(arguments: object, tool: Tool) -> tuple[dict[str, str], bool]:
+    """The values by parameter and whether a repair was needed. Raises ValueError for the model."""
+    repaired = isinstance(arguments, dict)
+    if isinstance(arguments, str):
+        arguments, repaired = _read_json(arguments)
+    wanted = ", ".join(f'"{name}": string' for name in tool.parameters)
+    if not isinstance(arguments, dict):
+        raise ValueError(f"the arguments must be an object {{{wanted}}}")
+    for name in tool.parameters:
+        if not isinstance(arguments.get(name), str):
+            raise ValueError(f"argument {name!r} is missing or no string; send {{{wanted}}}")
+    return {name: arguments[name] for name in tool.parameters}, repaired
+
+
+def _read_json(text: str) -> tuple[object, bool]:
+    """The value and whether it took a repair: a line end within a string, or stray quotes behind.
+
+    Nothing else is guessed at: of two objects glued together nobody knows which one was meant.
+    """
+    try:
+        return json.loads(text), False
+    except (ValueError, RecursionError) as error:
+        fault = error
+    try:
+        value, end = json.JSONDecoder(strict=False).raw_decode(text.lstrip())
+    except (ValueError, RecursionError):
+        raise ValueError(f"the arguments are not JSON ({fault}): send an object") from None
+    if text.lstrip()[end:].strip(" \t\r\n\"'`"):
+        raise ValueError(f"the arguments are not one JSON object ({fault}): send one") from None
+    return value, True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Means:
+    """What tools work with."""
+
+    vm: SemaVM
+    limits: Limits
+    search: Search
+
+
+def _make_eval_code(means: _Means) -> Tool:
+    async def run(values: Mapping[str, str]) -> ToolResult:
+        (evaluation,) = await means.vm.evaluate([values["code"]], means.limits)
+        return ToolResult(text=_describe(evaluation), failure=VMFailure.of(evaluation))
+
+    return Tool(
+        name="eval_code",
+        description=(
+            "Run Sema code in the real Sema VM and see its output and the value of its last "
+            "form, or the error. Every call starts a fresh interpreter: nothing that an earlier "
+            "call defined is still there, so send the whole program each time, and calls that "
+            "try it."
+        ),
+        parameters={"code": {"type": "string", "description": "Sema source code"}},
+        run=run,
+    )
+
+
+def _make_docs_search(means: _Means) -> Tool:
+    async def run(values: Mapping[str, str]) -> ToolResult:
+        found = await means.search.find(values["query"])
+        return ToolResult(text=describe(found), found=found)
+
+    return Tool(
+        name="docs_search",
+        description=(
+            "Find the Sema function or special form that does something. Say in a few plain "
+            "words what you want to do, one thing per call, or give the name that another "
+            "language has for it. The five best entries come back, each with the order of its "
+            "arguments and an example; a Sema name alone gives that entry in full."
+        ),
+        parameters={"query": {"type": "string", "description": "what you want to do, or a name"}},
+        run=run,
+    )
+
+
+def _describe(evaluation: Evaluation) -> str:
+    parts = []
+    if evaluation.output:
+        parts.append("Output:\n" + "\n".join(evaluation.output))
+    if evaluation.error is not None:
+        parts.append("Error: " + evaluation.error)
+    elif evaluation.value is not None:
+        parts.append("Value: " + evaluation.value)
+    else:
+        parts.append("Value: nil (or the last form is a definition)")
+    return "\n".join(parts)
+
+
+_MAKERS: dict[str, Callable[[_Means], Tool]] = {
+    "docs_search": _make_docs_search,
+    "eval_code": _make_eval_code,
+}

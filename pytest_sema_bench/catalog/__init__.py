@@ -1,0 +1,1 @@
+"""Which models there are, how each is asked, and what it costs."""

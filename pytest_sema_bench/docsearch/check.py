@@ -1,0 +1,197 @@
+"""Proves the documentation on the VM: every snippet, every name, and that nothing is missing.
+
+Problems are collected, not raised, each with file and line, so that one run shows them all.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_sema_bench.docsearch.corpus import docs_folder
+from pytest_sema_bench.docsearch.entry import Entry, EntryKind, Foreign, Snippet
+from pytest_sema_bench.sema.vm import ErrorClass, Evaluation, SemaVM
+from pytest_sema_bench.settings import Limits
+
+MIN_INTENTS, MAX_INTENTS = 4, 8
+MAX_SUMMARY_CHARS = 110
+MAX_EXAMPLE_CHARS = 90
+"""Code and value of the first example together, which stand in a short list."""
+_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Problem:
+    """Something in the documentation that is not so, or not as it should be."""
+
+    path: Path
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How many of a module's usable names have an entry."""
+
+    module: str
+    n_names: int
+    missing: tuple[str, ...]
+
+
+def check_words(entries: Sequence[Entry]) -> Iterator[Problem]:
+    """What can be seen without the VM: lengths, intents, names that stand twice, links."""
+    known = {name for entry in entries for name in entry.names}
+    counts = Counter(name for entry in entries for name in entry.names)
+    owners: dict[str, Entry] = {}
+    for entry in entries:
+        yield from (_problem(entry, text) for text in _entry_faults(entry))
+        for name in entry.names:
+            if counts[name] > 1:
+                yield _problem(entry, f"the name {name!r} stands in {counts[name]} places")
+        for link in entry.see:
+            if link not in known:
+                yield _problem(entry, f"see {link!r}: there is no such entry")
+        for intent in entry.intents:
+            first = owners.setdefault(_plain(intent), entry)
+            if first is not entry:
+                yield _problem(entry, f"the intent {intent!r} is that of {first.name!r} too")
+
+
+def _entry_faults(entry: Entry) -> Iterator[str]:
+    if len(entry.summary) > MAX_SUMMARY_CHARS:
+        yield f"the summary has {len(entry.summary)} characters, at most {MAX_SUMMARY_CHARS}"
+    first = entry.examples[0]
+    if (n_chars := len(first.code) + len(first.value or "")) > MAX_EXAMPLE_CHARS:
+        yield f"the first example has {n_chars} characters, at most {MAX_EXAMPLE_CHARS}"
+    if not MIN_INTENTS <= len(entry.intents) <= MAX_INTENTS:
+        yield f"{len(entry.intents)} intents, expected {MIN_INTENTS} to {MAX_INTENTS}"
+    if len({_plain(intent) for intent in entry.intents}) < len(entry.intents):
+        yield "an intent stands here twice"
+    if entry.name in entry.aliases:
+        yield "the name is among its own aliases"
+
+
+def check_foreign(foreign: Sequence[Foreign], entries: Sequence[Entry]) -> Iterator[Problem]:
+    """What is wrong in the table of foreign names: targets that are not there, names twice."""
+    known = {name for entry in entries for name in entry.names}
+    owners: dict[str, Foreign] = {}
+    for row in foreign:
+        for target in row.sema:
+            if target not in known:
+                yield _problem(row, f"{target!r} has no entry in the corpus")
+        for name in row.names:
+            if name in known and name not in row.sema:
+                yield _problem(row, f"{name!r} is a name of Sema's own")
+            first = owners.setdefault(name, row)
+            if first is not row:
+                yield _problem(row, f"{name!r} stands in line {first.line} too")
+
+
+async def check_snippets(rows: Iterable[Entry | Foreign], vm: SemaVM) -> list[Problem]:
+    """The snippets that do not do what they say, each run in an interpreter of its own."""
+    jobs = [(row, snippet) for row in rows for snippet in _snippets(row)]
+
+    async def check(job: tuple[Entry | Foreign, Snippet]) -> Problem | None:
+        row, snippet = job
+        (evaluation,) = await vm.evaluate([snippet.code], _LIMITS)
+        fault = snippet_fault(snippet, evaluation)
+        if fault is None:
+            return None
+        message = f"{_label(row)}: {snippet.code}: {fault}"
+        return Problem(path=row.path, line=snippet.line, message=message)
+
+    return [problem for problem in await _gather(jobs, check) if problem is not None]
+
+
+def snippet_fault(snippet: Snippet, evaluation: Evaluation) -> str | None:
+    """What the VM did instead of what the snippet says; None where they agree."""
+    if evaluation.error is not None:
+        if snippet.error is not None and snippet.error in evaluation.error:
+            return None
+        wanted = f"{snippet.value}" if snippet.error is None else f"an error with {snippet.error!r}"
+        return f"gives the error {evaluation.error.splitlines()[0][:200]!r}, expected {wanted}"
+    got = "nil" if evaluation.value is None else evaluation.value
+    if snippet.error is not None:
+        return f"gives {got}, expected an error with {snippet.error!r}"
+    if got.split() != (snippet.value or "").split():
+        return f"gives {got}, expected {snippet.value}"
+    if evaluation.output != snippet.prints:
+        return f"prints {list(evaluation.output)}, expected {list(snippet.prints)}"
+    return None
+
+
+async def check_bound(entries: Sequence[Entry], vm: SemaVM) -> list[Problem]:
+    """The entries with a name that the VM does not know; special forms are no variables."""
+    named = [
+        (entry, name)
+        for entry in entries
+        if entry.kind is not EntryKind.SPECIAL_FORM
+        for name in entry.names
+    ]
+    if not named:
+        return []
+    found = await vm.evaluate([name for _, name in named], _LIMITS)
+    return [
+        _problem(entry, f"{name!r} is not bound in the VM")
+        for (entry, name), evaluation in zip(named, found, strict=True)
+        if evaluation.error_class is ErrorClass.UNBOUND
+    ]
+
+
+def usable_names() -> dict[str, tuple[str, ...]]:
+    """The names that the corpus has to cover, by module."""
+    modules: dict[str, list[str]] = {}
+    module = ""
+    for line in (docs_folder() / "usable_names.txt").read_text("utf-8").splitlines():
+        if line.startswith("; "):
+            module = line[2:]
+        elif line:
+            modules.setdefault(module, []).append(line)
+    return {module: tuple(names) for module, names in modules.items()}
+
+
+def coverage(entries: Iterable[Entry]) -> tuple[Coverage, ...]:
+    """Which usable names have an entry or stand as an alias in one, by module."""
+    known = {name for entry in entries for name in entry.names}
+    return tuple(
+        Coverage(
+            module=module,
+            n_names=len(names),
+            missing=tuple(name for name in names if name not in known),
+        )
+        for module, names in usable_names().items()
+    )
+
+
+def _snippets(row: Entry | Foreign) -> tuple[Snippet, ...]:
+    if isinstance(row, Entry):
+        return (*row.examples, *row.edges)
+    return () if row.example is None else (row.example,)
+
+
+def n_snippets(rows: Iterable[Entry | Foreign]) -> int:
+    """How many snippets there are to run."""
+    return sum(len(_snippets(row)) for row in rows)
+
+
+async def _gather(
+    jobs: Sequence[tuple[Entry | Foreign, Snippet]],
+    check: Callable[[tuple[Entry | Foreign, Snippet]], Awaitable[Problem | None]],
+) -> list[Problem | None]:
+    return list(await asyncio.gather(*(check(job) for job in jobs)))
+
+
+def _problem(row: Entry | Foreign, message: str) -> Problem:
+    return Problem(path=row.path, line=row.line, message=f"{_label(row)}: {message}")
+
+
+def _label(row: Entry | Foreign) -> str:
+    return row.name if isinstance(row, Entry) else row.names[0]
+
+
+def _plain(intent: str) -> str:
+    return " ".join(intent.lower().split())

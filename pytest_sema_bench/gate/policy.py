@@ -1,0 +1,128 @@
+"""What a pytest run is held to: a baseline, must-pass tasks, a floor; and its verdict.
+
+The rules are read and checked before anything is asked. `gate` has the rules themselves.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_sema_bench.errors import BenchError, SettingsError, TaskError
+from pytest_sema_bench.gate.compare import Compared, compare
+from pytest_sema_bench.gate.load import load_results
+from pytest_sema_bench.gate.task_results import Results, TaskResult
+from pytest_sema_bench.gate.verdict import Confirmation, GateVerdict, Rules, judge, tasks_to_confirm
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.settings import Settings
+from pytest_sema_bench.suite.selection import Selection, names_of
+from pytest_sema_bench.suite.task import load_tasks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The verdict on a run and what it rests on."""
+
+    verdict: GateVerdict
+    compared: Compared | None
+    run: Results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """The rules of a run, ready to be applied to it."""
+
+    rules: Rules
+    baseline_path: Path | None
+    baseline: Results | None
+    """None if no baseline is asked for, or there is no such file yet."""
+    decides: bool = True
+    """Whether the exit status is the gate's, or the verdict is only shown."""
+    alone: bool = True
+    """Whether one model in one configuration is asked: any single one may be its baseline."""
+
+    @classmethod
+    def of(
+        cls, settings: Settings, tasks_root: Path, *, subset: bool, alone: bool
+    ) -> "Judge | None":
+        """The judge that the settings ask for, None if they ask for none.
+
+        `subset` says that the run is limited on purpose, `alone` that it asks one model in one
+        configuration. Raises SettingsError for a rule or a
+        baseline that cannot be used.
+        """
+        asked = (settings.baseline, settings.must_pass, settings.fail_under)
+        if all(rule is None for rule in asked):
+            return None
+        must_pass = None
+        if settings.must_pass is not None:
+            must_pass = Selection.parse(settings.must_pass)
+            _check_names(must_pass, tasks_root)
+        return cls(
+            rules=Rules(must_pass=must_pass, fail_under=settings.fail_under, subset=subset),
+            baseline_path=settings.baseline,
+            baseline=_load(settings.baseline),
+            decides=settings.gate,
+            alone=alone,
+        )
+
+    def failed_before(self, model: str, config: str, task: str, task_hash: str) -> bool | None:
+        """Whether the baseline has the very same task as failed; None if nobody knows."""
+        result = self._before(model, config, task) if self.decides else None
+        if result is None or not result.graded or result.task_hash != task_hash:
+            return None
+        return result.n_pass * 2 < len(result.graded)
+
+    def judge(self, run: Path, confirmations: Sequence[Confirmation] = ()) -> Judgement:
+        """The verdict on a run folder. Raises BenchError if it cannot be read."""
+        results = load_results(run)
+        compared = compare(self.baseline, results) if self.baseline else None
+        verdict = judge(results, self.rules, compared, confirmations=confirmations)
+        return Judgement(verdict=verdict, compared=compared, run=results)
+
+    def to_confirm(self, judgement: Judgement) -> tuple[tuple[str, str, str], ...]:
+        """(model, config, task) of what is worth running again before it counts as broken."""
+        if judgement.compared is None:
+            return ()
+        return tasks_to_confirm(judgement.compared, judgement.verdict)
+
+    def _before(self, model: str, config: str, task: str) -> TaskResult | None:
+        groups = self.baseline.groups if self.baseline else ()
+        group = next((g for g in groups if (g.model, g.config) == (model, config)), None)
+        if group is None and len(groups) == 1 and self.alone:
+            group = groups[0]
+        return group.by_task().get(task) if group else None
+
+
+def confirmations(records: Iterable[Record]) -> tuple[Confirmation, ...]:
+    """What further runs of tasks came to."""
+    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.model, record.config, record.task].append(record)
+    return tuple(
+        Confirmation(
+            model=model,
+            config=config,
+            task=task,
+            n_pass=sum(record.outcome == "pass" for record in members),
+            n_graded=sum(record.outcome != "void" for record in members),
+        )
+        for (model, config, task), members in groups.items()
+    )
+
+
+def _check_names(must_pass: Selection, tasks_root: Path) -> None:
+    try:
+        tasks = load_tasks(tasks_root)
+    except TaskError:
+        return  # collection says so, with file and line
+    must_pass.check(names_of(task.id, task.level, task.category) for task in tasks)
+
+
+def _load(path: Path | None) -> Results | None:
+    if path is None or not path.exists():
+        return None
+    try:
+        return load_results(path)
+    except BenchError as error:
+        raise SettingsError(f"--sema-baseline: {error}") from error

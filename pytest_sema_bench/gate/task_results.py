@@ -1,0 +1,243 @@
+"""What a run or a baseline says about each task, stripped to what comparing two of them needs."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.grading import Outcome
+from pytest_sema_bench.records.expected import Expected
+from pytest_sema_bench.records.record import Record
+
+NO_RECORD = "no record"
+"""Reason of an item that was to run and left nothing behind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One try at a task. What a baseline file does not keep is None or empty."""
+
+    number: int
+    outcome: Outcome
+    reason: str
+    cost_usd: float | None = None
+    n_tokens: int | None = None
+    tool_calls: tuple[tuple[str, int], ...] = ()
+    vm_errors: tuple[str, ...] = ()
+    """Classes of the VM errors that the model's code met."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskResult:
+    """All samples of one task, graded alike."""
+
+    task: str
+    level: int | None
+    category: str | None
+    task_hash: str | None = None
+    """None while there is no record."""
+    vm: str | None = None
+    grader: int | None = None
+    """These two are None while nothing was graded."""
+    samples: tuple[Sample, ...]
+
+    @property
+    def graded(self) -> tuple[Sample, ...]:
+        """The samples that have a verdict."""
+        return tuple(sample for sample in self.samples if sample.outcome is not Outcome.VOID)
+
+    @property
+    def n_pass(self) -> int:
+        """How many samples passed."""
+        return sum(sample.outcome is Outcome.PASS for sample in self.samples)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why samples did not pass, the most frequent first."""
+        counts = Counter(s.reason for s in self.samples if s.outcome is Outcome.FAIL)
+        return tuple(reason for reason, _ in counts.most_common())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What items took, and which errors they met, in all. None where it is not known."""
+
+    n_items: int
+    cost_usd: float | None
+    n_tokens: int | None
+    tool_calls: tuple[tuple[str, int], ...] = ()
+    vm_errors: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The results of one model in one configuration, by task id, sorted."""
+
+    model: str
+    config: str
+    tasks: tuple[TaskResult, ...]
+    kept_usage: Usage | None = None
+    """What a baseline file remembers of all its items together."""
+
+    @property
+    def name(self) -> str:
+        """`kimi-k2.6-tools`, as in item names."""
+        return f"{self.model}-{self.config}"
+
+    @property
+    def n_samples(self) -> int:
+        """The largest number of samples that a task was to have."""
+        return max((len(task.samples) for task in self.tasks), default=0)
+
+    def by_task(self) -> dict[str, TaskResult]:
+        """The results under their task ids."""
+        return {task.task: task for task in self.tasks}
+
+    def usage(self, tasks: Iterable[str]) -> Usage:
+        """What these tasks took; of a baseline file what all of it took."""
+        if self.kept_usage is not None:
+            return self.kept_usage
+        chosen = set(tasks)
+        return _usage([s for t in self.tasks if t.task in chosen for s in t.graded])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """A run, several merged, or a baseline."""
+
+    source: str
+    """Where they were read from, as the user wrote it."""
+    run: str | None = None
+    date: str | None = None
+    """Start of the run, ISO 8601."""
+    groups: tuple[Group, ...]
+    incomplete: str | None = None
+    """Why the run did not get to its end; None if it did, or if that is not known."""
+
+
+def group_records(
+    records: Iterable[Record], expected: Iterable[Expected] = ()
+) -> tuple[Group, ...]:
+    """The groups of records, sorted; what is `expected` and has no record becomes a void sample.
+
+    Of several records of one item a graded one wins over a void one, else the last.
+    """
+    chosen: dict[Expected, Record | None] = dict.fromkeys(expected)
+    for record in records:
+        known = chosen.get(Expected.of(record))
+        if known is None or record.outcome != "void" or known.outcome == "void":
+            chosen[Expected.of(record)] = record
+    tasks: dict[tuple[str, str, str], list[Expected]] = defaultdict(list)
+    for item in chosen:
+        tasks[item.model, item.config, item.task].append(item)
+    groups: dict[tuple[str, str], list[TaskResult]] = defaultdict(list)
+    for model, config, task in sorted(tasks):
+        items = sorted(tasks[model, config, task], key=lambda item: item.sample)
+        result = _task_result(task, [(item, chosen[item]) for item in items])
+        groups[model, config].append(result)
+    return tuple(
+        Group(model=model, config=config, tasks=tuple(results))
+        for (model, config), results in groups.items()
+    )
+
+
+def merge(parts: Sequence[Results]) -> Results:
+    """Several runs as one: shards, or models that ran on different days.
+
+    Raises BenchError if two of them graded the same item.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    groups: dict[tuple[str, str], dict[str, TaskResult]] = defaultdict(dict)
+    for part in parts:
+        for group in part.groups:
+            known = groups[group.model, group.config]
+            for task in group.tasks:
+                other = known.get(task.task)
+                known[task.task] = _join(other, task, group.name, parts) if other else task
+    incomplete = [f"{part.source}: {part.incomplete}" for part in parts if part.incomplete]
+    return Results(
+        source=" + ".join(part.source for part in parts),
+        run=None,
+        date=max((part.date for part in parts if part.date), default=None),
+        groups=tuple(
+            Group(model=model, config=config, tasks=tuple(tasks[name] for name in sorted(tasks)))
+            for (model, config), tasks in sorted(groups.items())
+        ),
+        incomplete="; ".join(incomplete) or None,
+    )
+
+
+def _version(task: TaskResult) -> tuple[object, ...]:
+    return task.task_hash, task.vm, task.grader
+
+
+def _task_result(task: str, items: Sequence[tuple[Expected, Record | None]]) -> TaskResult:
+    """One task's samples; what was graded unlike the last graded one counts as void."""
+    graded = [record for _, record in items if record is not None and record.outcome != "void"]
+    last = graded[-1] if graded else None
+    known = last or next((record for _, record in items if record is not None), None)
+    return TaskResult(
+        task=task,
+        level=items[0][0].level,
+        category=known.category if known else None,
+        task_hash=known.task_hash if known else None,
+        vm=last.vm if last else None,
+        grader=last.grader if last else None,
+        samples=tuple(_sample(item.sample, record, last) for item, record in items),
+    )
+
+
+def _sample(number: int, record: Record | None, last: Record | None) -> Sample:
+    if record is None:
+        return Sample(number=number, outcome=Outcome.VOID, reason=NO_RECORD)
+    outcome, reason = Outcome(record.outcome), record.reason
+    if outcome is not Outcome.VOID and last is not None and _grading(record) != _grading(last):
+        outcome, reason = Outcome.VOID, "graded unlike the other samples"
+    return Sample(
+        number=number,
+        outcome=outcome,
+        reason=reason,
+        cost_usd=record.cost_usd,
+        n_tokens=record.tokens.total,
+        tool_calls=tuple(sorted(record.tool_calls.items())),
+        vm_errors=tuple(error["class"] for error in record.vm_errors),
+    )
+
+
+def _grading(record: Record) -> tuple[str, str | None, int]:
+    return record.task_hash, record.vm, record.grader
+
+
+def _usage(samples: Sequence[Sample]) -> Usage:
+    costs = [sample.cost_usd for sample in samples]
+    tokens = [sample.n_tokens for sample in samples]
+    calls, errors = Counter[str](), Counter[str]()
+    for sample in samples:
+        calls.update(dict(sample.tool_calls))
+        errors.update(sample.vm_errors)
+    return Usage(
+        n_items=len(samples),
+        cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+        n_tokens=None if None in tokens else sum(n for n in tokens if n is not None),
+        tool_calls=tuple(sorted(calls.items())),
+        vm_errors=tuple(errors.most_common()),
+    )
+
+
+def _join(one: TaskResult, other: TaskResult, name: str, parts: Sequence[Results]) -> TaskResult:
+    """Two shards' samples of a task; a graded sample replaces a void one."""
+    numbers = {sample.number for sample in one.graded} & {s.number for s in other.graded}
+    alike = not one.graded or not other.graded or _version(one) == _version(other)
+    if numbers or not alike:
+        what = f"sample {min(numbers)}" if numbers else "another version"
+        raise BenchError(
+            f"{' and '.join(part.source for part in parts)} cannot be taken as one run: both hold "
+            f"{what} of {one.task} by {name}; compare them one at a time"
+        )
+    samples = {sample.number: sample for sample in (*one.samples, *other.samples)}
+    samples |= {sample.number: sample for sample in (*one.graded, *other.graded)}
+    return replace(
+        one if one.graded else other,
+        samples=tuple(samples[number] for number in sorted(samples)),
+    )

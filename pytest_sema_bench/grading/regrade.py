@@ -1,0 +1,118 @@
+"""Grades the stored answers of a run again, without a model, and says why a verdict moved."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+
+from pytest_sema_bench.grading.scoring import AnswerGrader, Graded
+from pytest_sema_bench.records.record import Record
+
+
+class Cause(Enum):
+    """What differs between the two gradings of an answer."""
+
+    TASK = "the task changed"
+    VM = "the VM changed"
+    GRADER = "the grader changed"
+    NONE = "nothing changed"
+    """The same task, VM and grader gave another verdict: that is a bug of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regraded:
+    """A record before and after."""
+
+    before: Record
+    after: Record
+
+    @property
+    def flipped(self) -> bool:
+        """Whether the outcome is another."""
+        return self.before.outcome != self.after.outcome
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """All that differs, the most telling first; (Cause.NONE,) if nothing does."""
+        differing = (
+            (Cause.TASK, self.before.task_hash != self.after.task_hash),
+            (Cause.VM, self.before.vm != self.after.vm),
+            (Cause.GRADER, self.before.grader != self.after.grader),
+        )
+        return tuple(cause for cause, differs in differing if differs) or (Cause.NONE,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regrading:
+    """A run graded again."""
+
+    regraded: tuple[Regraded, ...]
+    kept: tuple[Record, ...]
+    """Records without an answer to grade: void ones."""
+    unknown: tuple[Record, ...]
+    """Records of tasks that are not in the suite any more."""
+
+    @property
+    def flips(self) -> tuple[Regraded, ...]:
+        """What has another outcome now."""
+        return tuple(entry for entry in self.regraded if entry.flipped)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The new set of records."""
+        return (*(entry.after for entry in self.regraded), *self.kept)
+
+
+async def regrade(records: Iterable[Record], grader: AnswerGrader) -> Regrading:
+    """All records graded again. Raises BenchError if the VM cannot be started."""
+    gradable: list[Record] = []
+    kept: list[Record] = []
+    unknown: list[Record] = []
+    for record in records:
+        if record.answer is None or record.stop is None:
+            kept.append(record)
+        else:
+            (gradable if record.task in grader.tasks else unknown).append(record)
+    regraded = await asyncio.gather(*(_regrade(record, grader) for record in gradable))
+    return Regrading(regraded=tuple(regraded), kept=tuple(kept), unknown=tuple(unknown))
+
+
+def new_folder(run: Path) -> Path:
+    """The next free `regraded-N` in a run folder, not yet made."""
+    n = 1
+    while (run / f"regraded-{n}").exists():
+        n += 1
+    return run / f"regraded-{n}"
+
+
+def group_by_cause(flips: Sequence[Regraded]) -> dict[Cause, list[Regraded]]:
+    """The flips under the first of their causes, in the order of `Cause`."""
+    groups: dict[Cause, list[Regraded]] = {cause: [] for cause in Cause}
+    for flip in flips:
+        groups[flip.causes[0]].append(flip)
+    return groups
+
+
+async def _regrade(record: Record, grader: AnswerGrader) -> Regraded:
+    truncated = record.stop == "token limit"
+    graded = await grader.grade(record.task, record.answer or "", truncated=truncated)
+    return Regraded(before=record, after=_updated(record, graded))
+
+
+def _updated(record: Record, graded: Graded) -> Record:
+    from_tools = [error for error in record.vm_errors if error["where"] == "tool"]
+    transcript = f"../{record.transcript}" if record.transcript else None
+    return replace(
+        record,
+        outcome=graded.outcome,
+        score=graded.score,
+        reason=graded.reason,
+        detail=graded.detail,
+        cases=list(graded.cases),
+        vm_errors=from_tools + list(graded.vm_errors),
+        vm=graded.vm,
+        grader=graded.grader,
+        task_hash=graded.task_hash,
+        transcript=transcript,
+    )

@@ -1,0 +1,194 @@
+"""Grades answers made elsewhere: one by one as a reward function, or a stream of JSON lines.
+
+    from pytest_sema_bench.grading.scoring import Scorer
+
+    with Scorer() as scorer:                    # or Scorer(Path("my/tasks"))
+        graded = scorer.grade("L2-05-palindrome", completion)
+        reward = graded.score                   # 1.0 right, 0.3 runs but wrong, 0.0 does not run
+
+`Scorer` starts the VM once and keeps it; it may be called from several threads at a time.
+"""
+
+import asyncio
+import json
+import os
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pytest_sema_bench.errors import BenchError, VMError
+from pytest_sema_bench.grading import Grader, Outcome, Verdict
+from pytest_sema_bench.grading.grader import GRADER_VERSION
+from pytest_sema_bench.sema.vm import create_vm
+from pytest_sema_bench.settings import Limits
+from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
+
+_LINES_PER_HOST = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graded:
+    """An answer's grade, and what graded it."""
+
+    outcome: str
+    """`pass`, `fail`, or `void` if the VM's host was at fault: no statement about the answer."""
+    score: float | None
+    """1.0 right, 0.3 runs but wrong, 0.0 does not run; None for void."""
+    reason: str
+    detail: str | None
+    extracted: tuple[str, ...]
+    """What was taken for the answer: blocks of code, or one value."""
+    cases: tuple[dict[str, Any], ...]
+    """Per case `call`, `expected`, `got`, `pass`, and `error` where there was one."""
+    vm_errors: tuple[dict[str, Any], ...]
+    """The VM errors that the answer met: `where`, `class`, `name`."""
+    vm: str
+    grader: int
+    task_hash: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields that `sema-bench grade` adds to a line."""
+        return {
+            "outcome": self.outcome,
+            "score": self.score,
+            "reason": self.reason,
+            "detail": self.detail,
+            "extracted": list(self.extracted),
+            "cases": list(self.cases),
+            "vm_errors": list(self.vm_errors),
+            "vm": self.vm,
+            "grader": self.grader,
+            "task_hash": self.task_hash,
+        }
+
+
+class AnswerGrader:
+    """Grades answers to the tasks of a suite, on one event loop."""
+
+    def __init__(
+        self, tasks: Iterable[Task], *, backend: str, limits: Limits | None = None
+    ) -> None:
+        self.tasks: Mapping[str, Task] = {task.id: task for task in tasks}
+        self.n_hosts = os.cpu_count() or 1
+        self._vm = create_vm(backend, self.n_hosts)
+        self._grader = Grader(self._vm, limits)
+        self._label: str | None = None
+
+    async def grade(self, task_id: str, answer: str, *, truncated: bool = False) -> Graded:
+        """The grade of one answer. Raises BenchError if the task is unknown or no VM starts."""
+        task = self.tasks.get(task_id)
+        if task is None:
+            raise BenchError(f"there is no task {task_id!r}; `--list-tasks` says which there are")
+        if self._label is None:
+            self._label = (await self._vm.info()).label
+        verdict, fault = None, None
+        try:
+            verdict = await self._grader.grade(task, answer, truncated=truncated)
+        except VMError as error:
+            fault = str(error)
+        return _graded(task, verdict, fault, self._label)
+
+    async def close(self) -> None:
+        """End the VM's processes."""
+        await self._vm.close()
+
+
+class Scorer:
+    """A blocking, thread-safe door to `AnswerGrader`: the reward function to train with."""
+
+    def __init__(self, tasks: Path | None = None, *, backend: str = "wasm") -> None:
+        """`tasks` is a folder or file; None for the bundled suite. Raises TaskError."""
+        loaded = load_tasks(tasks or bundled_tasks())
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="scorer", daemon=True)
+        self._thread.start()
+        self._grader = AnswerGrader(loaded, backend=backend)
+
+    def grade(self, task_id: str, answer: str, *, truncated: bool = False) -> Graded:
+        """The grade of a model's final message, as it came.
+
+        `truncated` says that the token limit cut it off. Raises BenchError for an unknown
+        task or if the VM cannot be started.
+        """
+        work = self._grader.grade(task_id, answer, truncated=truncated)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def close(self) -> None:
+        """End the VM; the scorer cannot be used any more."""
+        if self._loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(self._grader.close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class LineFault:
+    """A line that cannot be graded."""
+
+    line: int
+    message: str
+
+
+async def grade_lines(
+    lines: Iterable[str], grader: AnswerGrader
+) -> AsyncIterator[dict[str, Any] | LineFault]:
+    """For each line its object with the grade added, or what is wrong with it, in order.
+
+    A bounded window of lines is under way, so memory does not grow with their number.
+    """
+    under_way: deque[asyncio.Task[dict[str, Any] | LineFault]] = deque()
+    try:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            under_way.append(asyncio.ensure_future(_grade_line(number, line, grader)))
+            if len(under_way) >= _LINES_PER_HOST * grader.n_hosts:
+                yield await under_way.popleft()
+        while under_way:
+            yield await under_way.popleft()
+    finally:
+        for task in under_way:
+            task.cancel()
+
+
+async def _grade_line(number: int, line: str, grader: AnswerGrader) -> dict[str, Any] | LineFault:
+    try:
+        entry = json.loads(line)
+    except ValueError as error:
+        return LineFault(number, f"not JSON: {error}")
+    if not isinstance(entry, dict):
+        return LineFault(number, 'not a JSON object; expected {"task": id, "answer": text}')
+    task_id, answer = entry.get("task"), entry.get("answer")
+    if not isinstance(task_id, str) or not isinstance(answer, str | None):
+        return LineFault(number, 'expected {"task": id, "answer": text}, both strings')
+    if task_id not in grader.tasks:
+        return LineFault(number, f"there is no task {task_id!r}")
+    truncated = entry.get("truncated") is True
+    graded = await grader.grade(task_id, answer or "", truncated=truncated)
+    return {**entry, **graded.as_json()}
+
+
+def _graded(task: Task, verdict: Verdict | None, fault: str | None, vm: str) -> Graded:
+    return Graded(
+        outcome=(verdict.outcome if verdict else Outcome.VOID).value,
+        score=verdict.score if verdict else None,
+        reason=verdict.reason.value if verdict else "vm host fault",
+        detail=verdict.detail if verdict else fault,
+        extracted=verdict.extracted if verdict else (),
+        cases=tuple(case.as_json() for case in verdict.cases) if verdict else (),
+        vm_errors=tuple(verdict.vm_errors()) if verdict else (),
+        vm=vm,
+        grader=GRADER_VERSION,
+        task_hash=task.task_hash,
+    )

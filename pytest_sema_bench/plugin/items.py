@@ -1,0 +1,129 @@
+"""Task files as pytest collectors, and their items."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from pytest_sema_bench.errors import BenchError, TaskError
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.report.github import junit_properties, without_commands
+from pytest_sema_bench.report.item_text import failure_lines, void_lines
+from pytest_sema_bench.run.item import WorkItem
+from pytest_sema_bench.suite.task import Task, load_task
+
+
+class Bench(Protocol):
+    """What items need of the run that they belong to."""
+
+    @property
+    def shown_run_folder(self) -> Path:
+        """The run folder as it is shown."""
+        ...
+
+    def add_task(self, task: Task) -> None:
+        """Take note of a collected task. Raises TaskError if its id is taken."""
+        ...
+
+    def work_items(self, task: Task) -> Iterator[WorkItem]:
+        """The task for each model, configuration and sample."""
+        ...
+
+    def markers(self, task: Task) -> Iterator[str]:
+        """The markers of the task's items."""
+        ...
+
+    def result(self, work: WorkItem) -> Record:
+        """The record of an item, waiting for it."""
+        ...
+
+
+class WrongAnswer(AssertionError):
+    """The model's answer is wrong; carries the record."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(record.reason)
+        self.record = record
+
+
+class VoidItem(Exception):
+    """The item says nothing about the model; carries the record."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(f"{record.reason}: {record.detail}")
+        self.record = record
+
+
+class TaskFile(pytest.File):
+    """One YAML file: one item per model, configuration and sample."""
+
+    def __init__(self, *, bench: Bench, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._bench = bench
+
+    def collect(self) -> Iterator["TaskItem"]:
+        """The file's items. A malformed task is a collection error with file and line."""
+        try:
+            task = load_task(self.path)
+            self._bench.add_task(task)
+        except TaskError as error:
+            raise self.CollectError(str(error)) from None
+        for work in self._bench.work_items(task):
+            # The id as a text: pytest 9.2 would not see that `[…]` is not part of the name, and
+            # --lf, which reads ids as texts, would not find the item again.
+            node_id = f"{self.nodeid}::{work.name}"
+            yield TaskItem.from_parent(
+                self, name=work.name, nodeid=node_id, work=work, bench=self._bench
+            )
+
+
+class TaskItem(pytest.Item):
+    """One task for one model in one configuration, one sample of it."""
+
+    def __init__(self, *, work: WorkItem, bench: Bench, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.work = work
+        self._bench = bench
+        self._record: Record | None = None
+        for marker in bench.markers(work.task):
+            self.add_marker(marker)
+
+    def setup(self) -> None:
+        """Wait for the verdict. What is not the model's doing is raised here, as an error."""
+        self._record = self._bench.result(self.work)
+        if self._record.outcome == "void":
+            raise VoidItem(self._record)
+
+    def runtest(self) -> None:
+        """Fail if the answer was wrong."""
+        assert self._record is not None
+        if self._record.outcome == "fail":
+            raise WrongAnswer(self._record)
+
+    def teardown(self) -> None:
+        """Give JUnit its properties, which it takes from the last of the item's three reports."""
+        if self._record is not None:
+            self.user_properties += junit_properties(self._record)
+
+    def repr_failure(
+        self, excinfo: "pytest.ExceptionInfo[BaseException]", style: Any = None
+    ) -> Any:
+        """A few lines that say what was asked, what was wrong, and where to read on."""
+        run = self._bench.shown_run_folder
+        if isinstance(excinfo.value, WrongAnswer):
+            lines = failure_lines(excinfo.value.record, self.work.task.prompt, run)
+        elif isinstance(excinfo.value, VoidItem):
+            lines = void_lines(excinfo.value.record, run)
+        elif isinstance(excinfo.value, BenchError):
+            return str(excinfo.value)
+        else:
+            return super().repr_failure(excinfo)
+        text = "\n".join(lines)
+        # What a model writes must not become a command to the runner that reads the log.
+        return without_commands(text) if "GITHUB_ACTIONS" in os.environ else text
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """File, line of the prompt and name."""
+        return self.path, self.work.task.line - 1, self.name

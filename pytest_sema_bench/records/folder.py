@@ -1,0 +1,256 @@
+"""The run folder: records, transcripts, run.json and summary.md, as DESIGN section 4 lays out.
+
+Each process appends to a records file of its own; a line is synced to disk before its item
+counts as done. Keys are removed by value from everything that is written.
+"""
+
+import json
+import os
+import re
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+from filelock import FileLock, Timeout
+
+from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.redaction import Redactor
+
+_STOP = ".stop"
+_LOCK = ".lock"
+_GITIGNORE = ".gitignore"
+_SESSION = re.compile(r"records(?:-[a-z]+\d+)?(?:-(\d+))?[_.]")
+_IGNORE = "# Run folders are results, not sources; baselines are kept.\n*\n!.gitignore\n"
+
+
+class RunFolder:
+    """A run's folder, as one process writes to it.
+
+    `process` names one of several, `session` counts how often the run has been begun.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        keys: Sequence[str] = (),
+        process: str | None = None,
+        session: int = 1,
+    ) -> None:
+        self.path = path
+        self._redactor = Redactor(keys)
+        self.session = session
+        suffix = f"-{session}" if session > 1 else ""
+        self._records = f"records-{process}{suffix}" if process else f"records{suffix}"
+        self._lock = threading.Lock()
+        self._syncing = threading.Lock()
+        self._n_written = self._n_synced = 0
+        self._in_use: FileLock | None = None
+        self._made_parent = False
+        self._file: IO[str] | None = None
+
+    def make(self) -> None:
+        """Create the folder; its parent gets a .gitignore if it had to be created too."""
+        parent = self.path.parent
+        if not parent.exists():
+            parent.mkdir(parents=True, exist_ok=True)
+            (parent / _GITIGNORE).write_text(_IGNORE)
+            self._made_parent = True
+        self.path.mkdir(exist_ok=True)
+
+    def take(self) -> None:
+        """Claim the folder for this run, until `close`. Raises SettingsError if in use."""
+        if self._in_use is not None:
+            return
+        lock = FileLock(self.path / _LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise SettingsError(f"the run {self.path} is still under way") from None
+        except OSError as error:
+            raise SettingsError(f"the run {self.path} cannot be taken up: {error}") from error
+        self._in_use = lock
+
+    def discard(self) -> None:
+        """Remove a folder that nothing was written to, and its parent if that was made for it."""
+        self.close()
+        if self.path.is_dir():
+            for name in (_LOCK, _STOP):
+                (self.path / name).unlink(missing_ok=True)
+            if not any(self.path.iterdir()):
+                self.path.rmdir()
+        parent = self.path.parent
+        if self._made_parent and [path.name for path in parent.iterdir()] == [_GITIGNORE]:
+            (parent / _GITIGNORE).unlink()
+            parent.rmdir()
+
+    def keep(self, conversation: str, record: Record, transcript: dict[str, Any]) -> Record:
+        """Write the transcript, then the record and sync it; the record with its path.
+
+        `conversation` is the item as a path.
+        """
+        relative = Path("transcripts") / f"{conversation}.json"
+        record = replace(record, transcript=relative.as_posix())
+        content = {"record": record.key, "task": record.task, **transcript}
+        path = self.path / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self._redactor.clean(_dump(content)), encoding="utf-8", errors="replace")
+        with self._lock:
+            if self._file is None:
+                self._file = self._open_records()
+            self._file.write(self._redactor.clean(record.to_json()) + "\n")
+            self._file.flush()
+            self._n_written += 1
+            number, descriptor = self._n_written, self._file.fileno()
+        self._sync(number, descriptor)
+        return record
+
+    def _sync(self, number: int, descriptor: int) -> None:
+        """Return when that line is on disk. Lines that wait meanwhile share the next sync."""
+        with self._syncing:
+            if self._n_synced < number:
+                n_written = self._n_written
+                os.fsync(descriptor)
+                self._n_synced = n_written
+
+    def write_items(self, items: Sequence[dict[str, Any]]) -> None:
+        """Write items.json: what the run set out to do, before it does it."""
+        self._write("items.json", "[\n" + ",\n".join(map(json.dumps, items)) + "\n]\n")
+
+    def read_items(self) -> list[dict[str, Any]]:
+        """What the run set out to do; [] if it did not get that far."""
+        path = self.path / "items.json"
+        items: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.is_file() else []
+        return items
+
+    def read_run(self) -> dict[str, Any]:
+        """What run.json says; {} if there is none yet."""
+        path = self.path / "run.json"
+        content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        return content
+
+    def write_run(self, content: dict[str, Any]) -> None:
+        """Write run.json anew, so that a reader never sees half of it."""
+        self._write("run.json", _dump(content))
+
+    def write_summary(self, text: str) -> None:
+        """Write summary.md."""
+        self._write("summary.md", text)
+
+    def ask_to_stop(self) -> None:
+        """Tell the other processes of the run to end early."""
+        if self.path.is_dir():
+            (self.path / _STOP).touch()
+
+    def forget_stop(self) -> None:
+        """Take back `ask_to_stop`, once the others have ended."""
+        (self.path / _STOP).unlink(missing_ok=True)
+
+    @property
+    def asks_to_stop(self) -> bool:
+        """Whether another process asked to end early."""
+        return (self.path / _STOP).exists()
+
+    def close(self) -> None:
+        """Close the records file."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+        if self._in_use is not None:
+            self._in_use.release()
+            self._in_use = None
+
+    def _open_records(self) -> IO[str]:
+        """A records file of this process alone: the last line of an earlier one may be torn."""
+        for number in count(1):
+            name = f"{self._records}.jsonl" if number == 1 else f"{self._records}_{number}.jsonl"
+            try:
+                return (self.path / name).open("x", encoding="utf-8", errors="replace")
+            except FileExistsError:
+                continue
+        raise AssertionError("unreachable")
+
+    def _write(self, name: str, text: str) -> None:
+        temporary = self.path / f".{name}.{os.getpid()}"
+        temporary.write_text(self._redactor.clean(text), encoding="utf-8", errors="replace")
+        temporary.replace(self.path / name)
+
+
+def check_writable(folder: Path) -> None:
+    """Raises OSError if nothing can be written to a folder, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".probe-{os.getpid()}"
+    probe.touch()
+    probe.unlink()
+
+
+def record_files(run: Path) -> list[Path]:
+    """The records files of a run folder, those of its later sessions last."""
+    numbered = [(_SESSION.match(path.name), path) for path in run.glob("records*.jsonl")]
+    keyed = [(int(found[1] or 1) if found else 1, path.name, path) for found, path in numbered]
+    return [path for *_, path in sorted(keyed)]
+
+
+def read_records(run: Path) -> tuple[Record, ...]:
+    """All whole records of a run folder, in the order of its files.
+
+    A half-written last line, as a killed process leaves it, is left out.
+    Raises BenchError for a line that is whole and no record.
+    """
+    lines = (line for path in record_files(run) for line in whole_lines(path))
+    return tuple(Record.from_json(line) for line in lines if line)
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file without the last, if that has no end: a killed process leaves it so."""
+    # Of a half-written line the last character may be half-written too.
+    return path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+
+
+def torn_lines(run: Path) -> tuple[str, ...]:
+    """Names of the records files whose last line is half-written."""
+    return tuple(
+        path.name
+        for path in record_files(run)
+        if not path.read_bytes().endswith(b"\n") and path.stat().st_size
+    )
+
+
+def settled(records: Iterable[Record]) -> dict[str, Record]:
+    """One record for each key, as a run that was taken up has several: a verdict before a void."""
+    by_key: dict[str, Record] = {}
+    for record in records:
+        earlier = by_key.get(record.key)
+        if earlier is None or earlier.outcome == "void":
+            by_key[record.key] = record
+    return by_key
+
+
+def write_records(path: Path, records: Iterable[Record]) -> None:
+    """Write a file of records at once."""
+    text = "".join(record.to_json() + "\n" for record in records)
+    path.write_text(text, encoding="utf-8", errors="replace")
+
+
+def _dump(content: dict[str, Any]) -> str:
+    """JSON with a line for each entry and each element of a list: git and people can follow it.
+
+    Python's own indentation would do, but takes ten times as long.
+    """
+    lines = []
+    for name, value in content.items():
+        if isinstance(value, list) and value:
+            shown = "[\n  " + ",\n  ".join(map(_json, value)) + "\n ]"
+        else:
+            shown = _json(value)
+        lines.append(f" {_json(name)}: {shown}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,119 @@
+"""One line of `records.jsonl`: an item and how it ended. The format is DESIGN section 4."""
+
+import hashlib
+import json
+import re
+import sys
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any
+
+from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.records.transcript import Tokens
+
+SCHEMA = 1
+"""Raised whenever a field changes its meaning."""
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character, as a model's JSON can hold it: no encoding takes it, but an escape does."""
+
+_ALIKE = ("task", "model", "config", "reason", "provider", "served_model", "vm", "task_hash")
+"""What many records say in the same words, kept in memory once."""
+
+
+class Void(Enum):
+    """Why an item says nothing about the model: the reason of a void record."""
+
+    API = "api error"
+    NOT_ASKED = "not asked"
+    BUDGET = "budget"
+    RECORDING = "no recording"
+    VM = "vm host fault"
+    TASK = "task error"
+    INTERNAL = "internal error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """How one task went with one model, configuration and sample."""
+
+    schema: int = SCHEMA
+    key: str
+    """Content hash of all that was asked: equal keys are the same question."""
+    task: str
+    level: int | None
+    category: str | None
+    model: str
+    config: str
+    sample: int
+    """1 for the first."""
+    outcome: str
+    """`pass`, `fail` or `void`; void is no statement about the model."""
+    reason: str
+    detail: str | None = None
+    score: float | None
+    """1.0 right, 0.3 runs but wrong, 0.0 does not run; None for void."""
+    answer: str | None
+    """The final message; None if there was none."""
+    cases: list[dict[str, Any]] = field(default_factory=list)
+    """Per case `call`, `expected`, `got`, `pass`, and `error` where there was one."""
+    vm_errors: list[dict[str, Any]] = field(default_factory=list)
+    """The VM errors that the model's code met: `where` (tool or grade), `class`, `name`."""
+    tool_calls: dict[str, int] = field(default_factory=dict)
+    rounds: int = 0
+    stop: str | None = None
+    tokens: Tokens = field(default_factory=Tokens)
+    cost_usd: float | None = None
+    """None when the price or a call's usage is unknown."""
+    latency_s: float = 0.0
+    """Wall time of the agent loop."""
+    retries: int = 0
+    repairs: int = 0
+    """Tool calls that did not fit their schema and were understood all the same."""
+    misfits: int = 0
+    """Tool calls that did not fit their schema and were answered with an error."""
+    docs: dict[str, Any] = field(default_factory=dict)
+    """Of searches of the documentation: how many `searches`, `empty` ones and `fallbacks`; the
+    names `used` in the answer that they had shown, each with the best place it had."""
+    adaptations: list[str] = field(default_factory=list)
+    """What was changed in requests because the server refuses them otherwise."""
+    served_model: str | None = None
+    provider: str
+    upstream: str | None = None
+    """Who really answered, where a router says so."""
+    vm: str | None
+    grader: int
+    task_hash: str
+    transcript: str | None = None
+    """Path of the transcript, relative to the run folder."""
+
+    def to_json(self) -> str:
+        """One line without the line end, in characters that UTF-8 can write."""
+        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        content["tokens"] = asdict(self.tokens)
+        line = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+
+    @classmethod
+    def from_json(cls, line: str) -> "Record":
+        """The record of a line. Raises BenchError if it is none or of a newer schema."""
+        try:
+            data = json.loads(line)
+            schema = data["schema"]
+            if schema > SCHEMA:
+                raise BenchError(
+                    f"the record has schema {schema}, this version reads up to {SCHEMA}"
+                )
+            known = cls.__dataclass_fields__
+            tokens = Tokens(**data.pop("tokens"))
+            for name in _ALIKE:
+                if isinstance(data.get(name), str):
+                    data[name] = sys.intern(data[name])
+            return cls(**{k: v for k, v in data.items() if k in known}, tokens=tokens)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BenchError(f"not a record: {error}") from error
+
+
+def content_key(**parts: object) -> str:
+    """A hash of everything that was asked, stable over versions of Python and of dict order."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

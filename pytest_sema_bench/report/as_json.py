@@ -1,0 +1,86 @@
+"""Comparisons and verdicts as plain data for JSON: for scripts, and for run.json."""
+
+from typing import Any
+
+from pytest_sema_bench.gate.compare import Compared, Comparison, Pair, Rates
+from pytest_sema_bench.gate.task_results import TaskResult, Usage
+from pytest_sema_bench.gate.verdict import GateVerdict
+
+
+def comparison_facts(compared: Compared) -> dict[str, Any]:
+    """All that the text says, and the categories and tasks in full."""
+    return {
+        "baseline": _source(compared, of_run=False),
+        "run": _source(compared, of_run=True),
+        "comparisons": [_comparison(comparison) for comparison in compared.comparisons],
+        "only_in_baseline": list(compared.only_in_base),
+        "only_in_run": list(compared.only_in_run),
+    }
+
+
+def verdict_facts(verdict: GateVerdict) -> dict[str, Any]:
+    """The verdict; `outcome` and `exit_status` decide, the rest explains."""
+    return {
+        "outcome": verdict.outcome.value,
+        "exit_status": verdict.exit_status,
+        "alpha": verdict.alpha,
+        "findings": [{"outcome": f.outcome.value, "text": f.text} for f in verdict.findings],
+        "tests": [
+            {name: getattr(test, name) for name in test.__dataclass_fields__}
+            for test in verdict.tests
+        ],
+        "confirmed": [
+            {name: getattr(entry, name) for name in entry.__dataclass_fields__}
+            for entry in verdict.confirmed
+        ],
+    }
+
+
+def _source(compared: Compared, *, of_run: bool) -> dict[str, Any]:
+    results = compared.run if of_run else compared.base
+    return {"source": results.source, "run": results.run, "date": results.date}
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    test, usage = comparison.test, comparison.usage
+    return {
+        "model": comparison.run.model,
+        "config": comparison.run.config,
+        "baseline_model": comparison.base.model,
+        "baseline_config": comparison.base.config,
+        "total": _rates(comparison.total) if comparison.total else None,
+        "difference_interval": comparison.interval,
+        "p_worse": test.p_worse if test else None,
+        "p_two_sided": test.p_two_sided if test else None,
+        "coverage": comparison.coverage(),
+        "worse": [_pair(pair) for pair in comparison.worse],
+        "better": [_pair(pair) for pair in comparison.better],
+        "levels": [_rates(rates) for rates in comparison.levels],
+        "categories": [_rates(rates) for rates in comparison.categories],
+        "usage": {"baseline": _usage(usage[0]), "run": _usage(usage[1])},
+        "left_out": [{"task": entry.task, "why": entry.why} for entry in comparison.left_out],
+        "added": list(comparison.added),
+    }
+
+
+def _rates(rates: Rates) -> dict[str, Any]:
+    facts = {name: getattr(rates, name) for name in rates.__dataclass_fields__}
+    return {**facts, "difference": rates.difference}
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    return {"task": pair.task, "baseline": _side(pair.base), "run": _side(pair.run)}
+
+
+def _side(task: TaskResult) -> dict[str, Any]:
+    return {"n_pass": task.n_pass, "n_graded": len(task.graded), "reasons": list(task.reasons)}
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "n_items": usage.n_items,
+        "cost_usd": usage.cost_usd,
+        "n_tokens": usage.n_tokens,
+        "tool_calls": dict(usage.tool_calls),
+        "vm_errors": dict(usage.vm_errors),
+    }

@@ -1,0 +1,127 @@
+"""What the report carries along for its scripts: an index of all items, and each conversation.
+
+Conversations are compressed one by one, so that a page opens without unpacking any. System
+prompts and questions, which many share, are kept once.
+"""
+
+import json
+import zlib
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.report.runs import Entry
+
+_SHARED_ROLES = frozenset({"system", "user", "developer"})
+_NAME_CHARS = 80
+_BATCH = 64
+_N_THREADS = 2
+
+
+def item_index(entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    """What lists and filters need of each item; its place is the number of its conversation."""
+    return [_line(entry) for entry in entries]
+
+
+def pack(data: object) -> str:
+    """The data as JSON, compressed by zlib, in base64: letters that mean nothing to HTML."""
+    return _squeeze(json.dumps(data, separators=(",", ":")))
+
+
+def conversations(entries: Iterable[Entry], shared: "SharedTexts") -> Iterator[str]:
+    """Each item's record and conversation, packed; "" for an item without a record."""
+    texts = (_content(entry, shared) for entry in entries)
+    with ThreadPoolExecutor(_N_THREADS) as threads:
+        under_way: Iterator[str] = iter(())
+        # The next batch is read while the threads compress the one before.
+        while batch := list(islice(texts, _BATCH)):
+            ahead = threads.map(_squeeze, batch)
+            yield from under_way
+            under_way = ahead
+        yield from under_way
+
+
+class SharedTexts:
+    """Texts that occur in many conversations, each under a number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        """The number that stands for a text."""
+        return self._numbers.setdefault(text, len(self._numbers))
+
+    @property
+    def texts(self) -> list[str]:
+        """All texts by number."""
+        return list(self._numbers)
+
+
+def _line(entry: Entry) -> dict[str, Any]:
+    item, record = entry.item, entry.record
+    line: dict[str, Any] = {
+        "task": item.task,
+        "level": f"L{item.level}" if item.level else "other",
+        "model": entry.model,
+        "label": entry.label,
+        "outcome": record.outcome if record else "missing",
+        "reason": record.reason if record else "no record",
+    }
+    if record is None:
+        return line
+    return line | {
+        "category": record.category,
+        "errors": sorted({str(error.get("class")) for error in record.vm_errors}),
+        "names": sorted({str(e["name"])[:_NAME_CHARS] for e in record.vm_errors if e.get("name")}),
+        "tokens": record.tokens.total,
+        "cost": record.cost_usd,
+        "seconds": record.latency_s,
+    }
+
+
+def _content(entry: Entry, shared: SharedTexts) -> str:
+    if entry.record is None:
+        return ""
+    talk = _read_transcript(entry.folder, entry.record)
+    talk["messages"] = [_without_shared(message, shared) for message in talk["messages"]]
+    text = json.dumps(talk, separators=(",", ":"))
+    return f'{text[:-1]},"record":{entry.record.to_json()}}}'
+
+
+def _read_transcript(folder: Path, record: Record) -> dict[str, Any]:
+    """The transcript file's content; without one, or with a damaged one, a note that says so."""
+    missing: dict[str, Any] = {"messages": [], "calls": []}
+    if record.transcript is None:
+        return {**missing, "note": "The record names no transcript."}
+    path = folder / record.transcript
+    try:
+        if record.transcript.startswith("/") or "/../" in f"/{record.transcript}/":
+            raise ValueError("it lies outside of the run folder")
+        content = json.loads(path.read_bytes().decode("utf-8", "replace"))
+        messages, calls = content["messages"], content["calls"]
+        if not isinstance(messages, list) or not isinstance(calls, list):
+            raise TypeError("it holds no lists of messages and calls")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        return {**missing, "note": f"The transcript {record.transcript} cannot be read: {why}"}
+    kept = {"messages": messages, "calls": calls}
+    trace = content.get("traceback")
+    return kept if trace is None else {**kept, "traceback": trace}
+
+
+def _without_shared(message: object, shared: SharedTexts) -> object:
+    """The message, with a number in place of a content that others have too."""
+    if not isinstance(message, dict) or message.get("role") not in _SHARED_ROLES:
+        return message
+    content = message.get("content")
+    if not isinstance(content, str):
+        return message
+    return {**message, "content": None, "shared": shared.number(content)}
+
+
+def _squeeze(text: str) -> str:
+    return b64encode(zlib.compress(text.encode())).decode("ascii") if text else ""

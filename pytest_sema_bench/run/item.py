@@ -1,0 +1,88 @@
+"""One thing to ask: a task for one model in one configuration, one sample of it."""
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from pytest_sema_bench.agent.loop import system_prompt
+from pytest_sema_bench.catalog.models import Model
+from pytest_sema_bench.records.record import content_key
+from pytest_sema_bench.settings import DEFAULT_MAX_TOKENS, Config, Sampling
+from pytest_sema_bench.suite.task import Task
+
+_LONGEST_NAME = 120
+"""File systems take 255 bytes, with the extension."""
+
+
+@dataclass(frozen=True, kw_only=True)  # without slots, for the key is kept once it is known
+class WorkItem:
+    """One task for one model in one configuration, one sample of it."""
+
+    task: Task
+    model: Model
+    config: Config
+    sample: int = 1
+
+    @property
+    def name(self) -> str:
+        """The item's name in pytest: `palindrome[kimi-k2.6-tools]`, `…-s2` for sample 2."""
+        suffix = f"-s{self.sample}" if self.sample > 1 else ""
+        return f"{self.task.slug}[{self.model.name}-{self.config.name}{suffix}]"
+
+    @property
+    def id(self) -> str:
+        """Unique within a run; the task's id and the item's name."""
+        return f"{self.task.id}::{self.name}"
+
+    @property
+    def conversation(self) -> str:
+        """The item as a path: `L2-05-palindrome/kimi-k2.6-tools-s1`."""
+        name = f"{self.model.name}-{self.config.name}-s{self.sample}"
+        return f"{_file_name(self.task.id)}/{_file_name(name)}"
+
+    @property
+    def asked(self) -> Config:
+        """The configuration with all sampling parameters that are sent."""
+        return asked_config(self.model, self.config)
+
+    @cached_property
+    def key(self) -> str:
+        """Content hash of all that is asked, for resume and pairing."""
+        return content_key(
+            task=self.task.task_hash,
+            prompt=self.task.full_prompt,
+            sample=self.sample,
+            **ask_content(self.model, self.asked),
+        )
+
+
+def asked_config(model: Model, config: Config) -> Config:
+    """The configuration with all sampling parameters that this model is sent."""
+    sampling = config.sampling.over(model.sampling)
+    return replace(config, sampling=sampling.over(Sampling(max_tokens=DEFAULT_MAX_TOKENS)))
+
+
+def ask_content(model: Model, config: Config) -> dict[str, Any]:
+    """What is the same for all tasks that a model is asked in a configuration as sent."""
+    sampling = {name: getattr(config.sampling, name) for name in Sampling.__dataclass_fields__}
+    return {
+        "system": system_prompt(config),
+        "model": model.id,
+        "provider": model.provider,
+        "extra": dict(model.extra),
+        "config": [config.name, list(config.tools), config.max_rounds],
+        "docs": config.docs if "docs_search" in config.tools else None,
+        "sampling": sampling,
+    }
+
+
+def _file_name(text: str) -> str:
+    """The text in what every file system takes; with a hash of it if something had to go.
+
+    `openrouter:deepseek/chat` becomes `openrouter_deepseek_chat-43b291`, so two names that differ
+    only in what is lost keep files of their own.
+    """
+    name = re.sub(r"[^\w.-]+", "_", text).lstrip(".")[:_LONGEST_NAME]
+    return name if name == text else f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

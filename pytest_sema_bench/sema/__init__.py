@@ -1,0 +1,1 @@
+"""The language Sema: its reader, its values, its names, and the VM that decides."""

@@ -1,0 +1,242 @@
+"""One Node process with the VM in it: what it is sent, what it answers, how it ends.
+
+The other end of the conversation is host.mjs. How many hosts there are, and which evaluation
+gets which, is decided in `wasm`.
+"""
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pytest_sema_bench.errors import VMError
+from pytest_sema_bench.sema.vm.classify import classify, classify_trap
+from pytest_sema_bench.sema.vm.node import Node
+from pytest_sema_bench.sema.vm.protocol import ErrorClass, Evaluation
+from pytest_sema_bench.settings import Limits
+
+MEMORY_CAP_BYTES = 4096 * 65_536
+"""256 MiB of WebAssembly memory; a memory bomb traps there within a second or two."""
+_RETIRE_AT_BYTES = 128 * 1024 * 1024
+"""WebAssembly memory never shrinks: a host that has grown to this is replaced."""
+_POLL_S = 0.5
+_START_LIMIT_S = 60.0
+_LINE_LIMIT_BYTES = 64 * 1024 * 1024
+_OUTSIDE_SIGNALS = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+
+
+class HostLost(Exception):
+    """The host did not answer the current request, by its own or by another's doing."""
+
+    def __init__(self, message: str, *, from_outside: bool) -> None:
+        super().__init__(message)
+        self.from_outside = from_outside
+
+    @classmethod
+    def by_return_code(cls, returncode: int) -> "HostLost":
+        """The loss of a host that ended without a word."""
+        message = f"the VM's host process ended with return code {returncode}"
+        return cls(message, from_outside=-returncode in _OUTSIDE_SIGNALS)
+
+
+class _Overdue(Exception):
+    """A source used up its processor or waiting time."""
+
+
+class Host:
+    """One Node process with the VM in it."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.version = ""
+        self._process = process
+        self._usage = _usage(process.pid)
+        self._between_evaluations = False
+        self._n_requests = 0
+
+    @classmethod
+    async def spawn(cls, node: Node, package: Path, script: Path) -> "Host":
+        """A host that has yet to say that it is ready."""
+        command = [str(node.executable), f"--wasm-max-mem-pages={MEMORY_CAP_BYTES // 65_536}"]
+        command += ["--no-warnings", "--max-old-space-size=512", node.permission_flag]
+        command += [f"--allow-fs-read={package}", f"--allow-fs-read={script}"]
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            str(script),
+            str(package),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={},
+            limit=_LINE_LIMIT_BYTES,
+            start_new_session=True,
+        )
+        return cls(process)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the next evaluation can have it: alive, and nothing under way."""
+        return self._between_evaluations and self._process.returncode is None
+
+    @property
+    def was_new(self) -> bool:
+        """Whether it has run no more than one evaluation."""
+        return self._n_requests <= 1
+
+    async def be_ready(self) -> None:
+        """Wait for its first word. Raises VMError with its last words if it has none."""
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(_START_LIMIT_S):
+                line = await self._process.stdout.readline()
+        except TimeoutError:
+            line = b""
+        if not line.endswith(b"\n"):
+            raise VMError(await self._last_words())
+        self.version = json.loads(line)["ready"]["version"]
+        self._between_evaluations = True
+
+    async def evaluate(self, sources: Sequence[str], limits: Limits) -> tuple[Evaluation, ...]:
+        """As SemaVM.evaluate. Raises HostLost; any way but a clean end makes the host unusable."""
+        self._n_requests += 1
+        request = {
+            "id": self._n_requests,
+            "sources": list(sources),
+            "max_chars": limits.output_bytes,
+        }
+        self._between_evaluations = False
+        self._arm_orphan_guard(limits, len(sources))
+        await self._send(request)
+        done: list[Evaluation] = []
+        while True:
+            try:
+                reply = await self._reply(limits)
+            except _Overdue as overdue:
+                await self.end()
+                return cut_short(done, len(sources), ErrorClass.TIME, str(overdue))
+            if reply["id"] != self._n_requests:
+                await self.end()
+                raise HostLost("what an earlier program left behind trapped", from_outside=True)
+            if "trap" in reply:
+                await self.end()
+                return self._trapped(done, sources, reply)
+            if reply.get("done"):
+                self._between_evaluations = reply["memory"] < _RETIRE_AT_BYTES
+                return tuple(done)
+            done.append(_evaluation(reply, sources[: len(done) + 1]))
+
+    async def end(self) -> None:
+        """Kill the process and wait for it."""
+        self._between_evaluations = False
+        if self._process.returncode is None:
+            try:
+                self._process.kill()
+            except ProcessLookupError:
+                pass
+        await self._process.wait()
+
+    async def _send(self, request: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            raise HostLost.by_return_code(await self._process.wait()) from None
+
+    async def _reply(self, limits: Limits) -> dict[str, Any]:
+        """The next line about the current request, while it keeps inside its limits."""
+        assert self._process.stdout is not None
+        polled, cpu_before, waited_s = time.monotonic(), self._cpu_s(), 0.0
+        cpu_s = cpu_before
+        reading = asyncio.ensure_future(self._process.stdout.readline())
+        try:
+            while not (await asyncio.wait({reading}, timeout=_POLL_S))[0]:
+                last, polled = polled, time.monotonic()
+                cpu_last, cpu_s = cpu_s, self._cpu_s()
+                # Even on an overloaded machine a program that works gets some of each interval.
+                if cpu_s == cpu_last:
+                    waited_s += polled - last
+                if cpu_s - cpu_before > limits.cpu_s:
+                    raise _Overdue(f"stopped after {limits.cpu_s:g} s of processor time")
+                if waited_s > limits.wall_s:
+                    raise _Overdue(f"stopped after {limits.wall_s:g} s of waiting")
+        finally:
+            reading.cancel()
+        line = reading.result()
+        if not line.endswith(b"\n"):
+            raise HostLost.by_return_code(await self._process.wait())
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def _cpu_s(self) -> float:
+        try:
+            times = self._usage.cpu_times() if self._usage else None
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system) if times else 0.0
+
+    def _arm_orphan_guard(self, limits: Limits, n_sources: int) -> None:
+        """Where the system can (Linux), let the kernel end a host whose parent was killed.
+
+        A host that is idle or waits notices that its stdin is closed; a busy one cannot.
+        """
+        if self._usage and hasattr(self._usage, "rlimit"):
+            soft = int(self._cpu_s() + limits.cpu_s * n_sources) + 60
+            try:
+                _, hard = self._usage.rlimit(psutil.RLIMIT_CPU)
+                self._usage.rlimit(psutil.RLIMIT_CPU, (soft, hard))
+            except (psutil.Error, OSError, ValueError):
+                pass
+
+    async def _last_words(self) -> str:
+        await self.end()
+        assert self._process.stderr is not None
+        words = (await self._process.stderr.read()).decode("utf-8", "replace").strip()
+        return f"the VM's host process did not start: {words[-2000:] or 'it said nothing'}"
+
+    @staticmethod
+    def _trapped(
+        done: list[Evaluation], sources: Sequence[str], reply: dict[str, Any]
+    ) -> tuple[Evaluation, ...]:
+        error_class, name = classify_trap(
+            reply["trap"],
+            memory_bytes=reply["memory"],
+            cap_bytes=MEMORY_CAP_BYTES,
+            sources=sources[: len(done) + 1],
+        )
+        if error_class is ErrorClass.MEMORY:
+            text = f"out of memory (the limit is {MEMORY_CAP_BYTES // 2**20} MiB)"
+        elif name:
+            text = f"the VM trapped: this build cannot run ({name} …)"
+        else:
+            text = f"the VM trapped: {reply['trap']}"
+        return cut_short(done, len(sources), error_class, text, name)
+
+
+def _usage(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.Error:
+        return None
+
+
+def cut_short(
+    done: list[Evaluation], n: int, error_class: ErrorClass, text: str, name: str | None = None
+) -> tuple[Evaluation, ...]:
+    """`done`, then the failing source, then one not-run Evaluation for each that is left."""
+    failed = Evaluation(error=text, error_class=error_class, error_name=name)
+    rest = replace(failed, error=f"not run: an earlier source ended the interpreter ({text})")
+    return (*done, failed, *[rest] * (n - len(done) - 1))[:n]
+
+
+def _evaluation(reply: dict[str, Any], sources: Sequence[str]) -> Evaluation:
+    output = tuple(reply["output"] or ())
+    if reply["error"] is None:
+        return Evaluation(value=reply["value"], output=output)
+    error_class, name = classify(reply["error"], sources)
+    return Evaluation(output=output, error=reply["error"], error_class=error_class, error_name=name)

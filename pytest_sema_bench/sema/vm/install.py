@@ -1,0 +1,131 @@
+"""Installs the pinned npm package of the VM into a per-user cache folder, once.
+
+`npm ci` checks the integrity hash of our lock file. The folder's name holds the hash of the
+lock file, so a new pin is a new folder; it appears by one rename, so an interrupted install
+leaves nothing that looks finished, and a damaged file is noticed and installed anew.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from filelock import FileLock
+
+from pytest_sema_bench.cache import CACHE_VARIABLE, cache_folder
+from pytest_sema_bench.errors import VMError
+from pytest_sema_bench.sema.vm.node import WAYS_OUT, Node
+
+_PACKAGE = Path("node_modules/@sema-lang/sema-wasm")
+_EXECUTED = ("sema_wasm.js", "sema_wasm_bg.wasm")
+_NPM_LIMIT_S = 600
+
+
+def say_on_stderr(line: str) -> None:
+    """Print a progress line past pytest's capture, so that a first run does not look hung."""
+    print(line, file=sys.__stderr__, flush=True)
+
+
+def pinned_version() -> str:
+    """The version of the npm package that our lock file pins."""
+    lock = json.loads(_shipped("package-lock.json"))
+    version: str = lock["packages"][_PACKAGE.as_posix()]["version"]
+    return version
+
+
+def install(node: Node, say: Callable[[str], None] = say_on_stderr) -> tuple[Path, str]:
+    """The folder of the npm package and the hash of what it executes, installed if need be.
+
+    Safe when several processes call it at once. With a filled cache nothing is fetched and
+    npm is not needed. Raises VMError, with npm's own words if it is npm that fails.
+    """
+    lock_hash = hashlib.sha256(_shipped("package-lock.json")).hexdigest()
+    folder = cache_folder() / f"wasm-{pinned_version()}-{lock_hash[:12]}"
+    if build := _intact(folder):
+        return folder / _PACKAGE, build
+    if node.npm is None:
+        raise VMError(f"{node.executable} has no npm beside it or on PATH.\n{WAYS_OUT}")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            build = _intact(folder) or _install_into(folder, node.npm, node.executable, say)
+    except OSError as error:
+        raise VMError(
+            f"cannot write the cache folder {folder.parent}: {error}. "
+            f"Set {CACHE_VARIABLE} to a folder that can be written."
+        ) from error
+    return folder / _PACKAGE, build
+
+
+def _shipped(name: str) -> bytes:
+    return (files("pytest_sema_bench.sema.vm") / name).read_bytes()
+
+
+def _build_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for name in _EXECUTED:
+        digest.update((folder / _PACKAGE / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _intact(folder: Path) -> str | None:
+    """The build hash if the folder still holds what was installed, else None."""
+    try:
+        installed = (folder / "build.sha256").read_text().strip()
+        return installed if _build_hash(folder) == installed else None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _install_into(folder: Path, npm: Sequence[str], node: Path, say: Callable[[str], None]) -> str:
+    for leftover in folder.parent.glob(f"{folder.name}.tmp-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    say(f"sema-bench: installing the Sema VM {pinned_version()} into {folder} (once) …")
+    temporary = Path(tempfile.mkdtemp(prefix=f"{folder.name}.tmp-", dir=folder.parent))
+    try:
+        for name in ("package.json", "package-lock.json"):
+            (temporary / name).write_bytes(_shipped(name))
+        _npm_ci(temporary, npm, node)
+        build = _build_hash(temporary)
+        (temporary / "build.sha256").write_text(build + "\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return build
+
+
+def _npm_ci(folder: Path, npm: Sequence[str], node: Path) -> None:
+    command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=_NPM_LIMIT_S,
+            check=False,
+        )
+    except OSError as error:
+        raise VMError(f"npm cannot be started: {error}.\n{WAYS_OUT}") from error
+    except subprocess.TimeoutExpired:
+        raise VMError(
+            f"`npm ci` for the Sema VM did not end within {_NPM_LIMIT_S} s; "
+            "check the connection to the npm registry and try again."
+        ) from None
+    if done.returncode != 0:
+        words = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
+        raise VMError(
+            f"`npm ci` for the Sema VM ended with exit code {done.returncode}:\n{words}\n"
+            "Once it has been installed, runs need no network."
+        )
+    if not all((folder / _PACKAGE / name).is_file() for name in _EXECUTED):
+        raise VMError(f"`{' '.join(command)}` ended well but did not install {_PACKAGE.name}")

@@ -1,0 +1,1 @@
+"""Task files, and how tasks are picked by name."""

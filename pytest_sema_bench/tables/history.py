@@ -1,0 +1,137 @@
+"""The runs in a reports folder, oldest first: what each found, and how a model's rate moved."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.gate.load import load_results, read_run_json
+from pytest_sema_bench.gate.task_results import Group
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_DIGITS = "0123456789"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEntry:
+    """One model and configuration of a run."""
+
+    name: str
+    n_tasks: int
+    n_graded: int
+    n_pass: int
+    cost_usd: float | None
+    """None when a price is unknown."""
+
+    @property
+    def rate(self) -> float | None:
+        """Pass rate in [0, 1]; None when nothing was graded."""
+        return self.n_pass / self.n_graded if self.n_graded else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEntry:
+    """One run folder."""
+
+    folder: str
+    date: str | None
+    """Start, ISO 8601."""
+    commit: str | None
+    suite: str | None
+    """Hash of the tasks it set out to do; equal suites can be compared."""
+    state: str | None
+    gate: str | None
+    """The verdict, if the run was judged."""
+    models: tuple[ModelEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """How a model's pass rate moved over the runs of one suite, oldest first."""
+
+    name: str
+    rates: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """All runs of a folder."""
+
+    runs: tuple[RunEntry, ...]
+    damaged: tuple[str, ...]
+    """What could not be read, each with its reason; those runs are skipped."""
+
+
+def read_history(folder: Path) -> History:
+    """The runs below a reports folder, by date. Raises BenchError if there is no such folder."""
+    if not folder.is_dir():
+        raise BenchError(f"there is no folder {folder}; runs are kept in `reports` by default")
+    runs, damaged = [], []
+    for path in sorted(path for path in folder.iterdir() if _is_run(path)):
+        try:
+            runs.append(_entry(path))
+        except (BenchError, OSError) as error:
+            text = str(error)
+            damaged.append(text if str(path) in text else f"{path}: {text}")
+    runs.sort(key=lambda run: (run.date or "", run.folder))
+    return History(runs=tuple(runs), damaged=tuple(damaged))
+
+
+def trends(runs: Sequence[RunEntry]) -> tuple[Trend, ...]:
+    """A trend for each model, over the runs of the suite that it was last asked."""
+    latest = {model.name: run.suite for run in runs for model in run.models}
+    rates: dict[str, list[float]] = {name: [] for name in sorted(latest)}
+    for run in runs:
+        for model in run.models:
+            if run.suite == latest[model.name] and model.rate is not None:
+                rates[model.name].append(model.rate)
+    return tuple(Trend(name=name, rates=tuple(values)) for name, values in rates.items())
+
+
+def sparkline(rates: Sequence[float], *, ascii_only: bool = False) -> str:
+    """One character for each rate in [0, 1]: a block as high, or the digit of its tenth."""
+    characters = _DIGITS if ascii_only else _BLOCKS
+    return "".join(
+        characters[min(len(characters) - 1, int(rate * len(characters)))] for rate in rates
+    )
+
+
+def _is_run(path: Path) -> bool:
+    return path.is_dir() and ((path / "run.json").exists() or any(path.glob("records*.jsonl")))
+
+
+def _entry(path: Path) -> RunEntry:
+    run = read_run_json(path)
+    gate = run.get("gate")
+    return RunEntry(
+        folder=str(path),
+        date=_text(run.get("start")),
+        commit=_text(run.get("git_commit")),
+        suite=_suite(run.get("task_hashes")),
+        state=_text(run.get("state")),
+        gate=_text(gate.get("outcome")) if isinstance(gate, dict) else None,
+        models=tuple(map(_model, load_results(path).groups)),
+    )
+
+
+def _model(group: Group) -> ModelEntry:
+    return ModelEntry(
+        name=group.name,
+        n_tasks=len(group.tasks),
+        n_graded=sum(len(task.graded) for task in group.tasks),
+        n_pass=sum(task.n_pass for task in group.tasks),
+        cost_usd=group.usage(task.task for task in group.tasks).cost_usd,
+    )
+
+
+def _suite(hashes: Any) -> str | None:
+    if not isinstance(hashes, dict) or not hashes:
+        return None
+    text = "\n".join(f"{task} {hashes[task]}" for task in sorted(hashes))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,159 @@
+"""From records to the rows of the table: per model and configuration, by level and in all."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_sema_bench.gate.stats import clustered_interval
+from pytest_sema_bench.records.expected import Expected
+from pytest_sema_bench.records.record import Record
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searches:
+    """What searches of the documentation came to, over a group of records."""
+
+    n_searches: int
+    n_empty: int
+    """Those that found nothing."""
+    n_fallbacks: int
+    """Those that the service could not answer, so that the lexical search did."""
+    n_used: int
+    """Names that answers use and that searches had shown, counted once an answer."""
+    n_used_first: int
+    """Those of them that stood first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What a group of records amounts to. Shares are in [0, 1]; void counts in none of them."""
+
+    label: str
+    """The level, or `all`."""
+    n_tasks: int
+    n_runs: int
+    """Items that were to run: verdicts, void ones and those that are missing."""
+    n_graded: int
+    n_pass: int
+    n_void: int
+    n_missing: int
+    """Items that were asked for and have no record."""
+    n_truncated: int
+    void_reasons: tuple[tuple[str, int], ...]
+    """Why items are void, the most frequent reason first."""
+    n_tool_calls: int
+    n_repaired: int
+    """Tool calls that did not fit their schema and were understood all the same."""
+    n_misfits: int
+    """Tool calls that did not fit their schema and were answered with an error."""
+    searches: Searches
+    pass_rate: float | None
+    """None when nothing was graded."""
+    interval: tuple[float, float]
+    mean_score: float | None
+    tool_calls_per_item: float | None
+    n_tokens: int
+    cost_usd: float | None
+    """None when a price is unknown."""
+    seconds_per_item: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The rows of one model in one configuration, levels first, all last."""
+
+    model: str
+    config: str
+    rows: tuple[Row, ...]
+
+    @property
+    def name(self) -> str:
+        """`kimi-k2.6-tools`, as in item names."""
+        return f"{self.model}-{self.config}"
+
+    @property
+    def total(self) -> Row:
+        """The row over all levels."""
+        return self.rows[-1]
+
+
+def make_tables(records: Iterable[Record], expected: Iterable[Expected] = ()) -> tuple[Table, ...]:
+    """A table for each model and configuration, in order of appearance.
+
+    What is `expected` and has no record is counted as missing, so that rows add up to what
+    the run set out to do.
+    """
+    by_item = {Expected.of(record): record for record in records}
+    items = list(dict.fromkeys([*expected, *by_item]))
+    groups: dict[tuple[str, str], list[Expected]] = defaultdict(list)
+    for item in items:
+        groups[item.model, item.config].append(item)
+    tables = []
+    for (model, config), members in groups.items():
+        levels = sorted({item.level for item in members}, key=lambda level: level or 99)
+        rows = [
+            _row(
+                f"L{level}" if level else "other", [i for i in members if i.level == level], by_item
+            )
+            for level in levels
+        ]
+        rows.append(_row(ALL, members, by_item))
+        tables.append(Table(model=model, config=config, rows=tuple(rows)))
+    return tuple(tables)
+
+
+def _row(label: str, items: Sequence[Expected], by_item: dict[Expected, Record]) -> Row:
+    records = [by_item[item] for item in items if item in by_item]
+    graded = [record for record in records if record.outcome != "void"]
+    by_task: dict[str, list[bool]] = defaultdict(list)
+    for record in graded:
+        by_task[record.task].append(record.outcome == "pass")
+    passes = list(by_task.values())
+    n_pass = sum(map(sum, passes))
+    scores = [record.score for record in graded if record.score is not None]
+    # A void item may have been paid for as well, but that it has no price says nothing.
+    costs = [r.cost_usd for r in records if r.outcome != "void" or r.cost_usd is not None]
+    return Row(
+        label=label,
+        n_tasks=len({item.task for item in items}),
+        n_runs=len(items),
+        n_graded=len(graded),
+        n_pass=n_pass,
+        n_void=len(records) - len(graded),
+        n_missing=len(items) - len(records),
+        n_truncated=sum(record.reason == "truncated" for record in graded),
+        void_reasons=tuple(
+            Counter(record.reason for record in records if record.outcome == "void").most_common()
+        ),
+        n_tool_calls=sum(sum(record.tool_calls.values()) for record in records),
+        n_repaired=sum(record.repairs for record in records),
+        n_misfits=sum(record.misfits for record in records),
+        searches=_searches(records),
+        pass_rate=n_pass / len(graded) if graded else None,
+        interval=clustered_interval([sum(p) / len(p) for p in passes], [len(p) for p in passes]),
+        mean_score=_mean(scores),
+        tool_calls_per_item=_mean([sum(record.tool_calls.values()) for record in graded]),
+        n_tokens=sum(record.tokens.total for record in records),
+        cost_usd=None
+        if None in costs or not costs
+        else sum(cost for cost in costs if cost is not None),
+        seconds_per_item=_mean([record.latency_s for record in graded]),
+    )
+
+
+def _searches(records: Sequence[Record]) -> Searches:
+    docs = [record.docs for record in records if record.docs]
+    ranks = [rank for use in docs for rank in use["used"].values()]
+    return Searches(
+        n_searches=sum(use["searches"] for use in docs),
+        n_empty=sum(use["empty"] for use in docs),
+        n_fallbacks=sum(use["fallbacks"] for use in docs),
+        n_used=len(ranks),
+        n_used_first=ranks.count(1),
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,189 @@
+"""The tools as a model meets them: whatever it sends, text comes back."""
+
+import asyncio
+import json
+from collections.abc import Callable
+
+import pytest
+
+from pytest_sema_bench.agent.tools import (
+    HEAD_CHARS,
+    TAIL_CHARS,
+    ToolResult,
+    check_tool_names,
+    make_toolbox,
+    shorten,
+)
+from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.sema.vm import ErrorClass, SemaVM
+from pytest_sema_bench.settings import Limits
+
+CallTool = Callable[[object, object], ToolResult]
+
+
+@pytest.fixture
+def call(event_loop_runner: asyncio.Runner, vm: SemaVM) -> CallTool:
+    """Call a tool of a box that holds `eval_code`."""
+    toolbox = make_toolbox(["eval_code"], vm, Limits(code_bytes=1000))
+    return lambda name, arguments: event_loop_runner.run(toolbox.call(name, arguments))
+
+
+def test_the_schema_is_that_of_the_chat_api(vm: SemaVM) -> None:
+    """A tool is declared as a function whose parameters are all required strings."""
+    (schema,) = make_toolbox(["eval_code"], vm, Limits()).schemas
+    assert schema["type"] == "function"
+    function = schema["function"]
+    assert function["name"] == "eval_code"
+    assert "fresh interpreter" in function["description"]
+    assert function["parameters"]["type"] == "object"
+    assert function["parameters"]["properties"]["code"]["type"] == "string"
+    assert function["parameters"]["required"] == ["code"]
+    assert json.loads(json.dumps(schema)) == schema
+
+
+RESULTS = {
+    "a value": ("(+ 1 2)", "Value: 3"),
+    "a string as Sema prints it": ('(string-append "a" "b")', 'Value: "ab"'),
+    "false": ("(= 1 2)", "Value: #f"),
+    "a definition": ("(define x 1)", "Value: nil (or the last form is a definition)"),
+    "nothing": ("", "Value: nil (or the last form is a definition)"),
+    "output and value": ('(println "hi") (println "you") 5', "Output:\nhi\nyou\nValue: 5"),
+    "output and error": ('(println "hi") (error "no")', "Output:\nhi\nError: "),
+    "an unbound name": ("(frobnicate 1)", "Error: Unbound variable: frobnicate"),
+    "code that is too long": ("1 " * 501, "Error: the source has 1002 bytes, more than the limit"),
+    "half a surrogate pair": ('"\ud83d"', "Value: "),
+}
+
+
+@pytest.mark.parametrize(("code", "text"), RESULTS.values(), ids=RESULTS)
+def test_eval_code_shows_output_and_value_or_error(code: str, text: str, call: CallTool) -> None:
+    """The model sees what was printed, then the value of the last form or the VM's error."""
+    result = call("eval_code", json.dumps({"code": code}))
+    assert result.text.startswith(text)
+    assert (result.failure is not None) is ("Error: " in text)
+    assert (result.repaired, result.misfit) == (False, False)
+
+
+def test_a_failure_is_kept_with_its_class_and_name(call: CallTool) -> None:
+    """What the tables of error classes count comes with the result."""
+    failure = call("eval_code", json.dumps({"code": "(frobnicate 1)"})).failure
+    assert failure is not None
+    assert (failure.error_class, failure.name) == (ErrorClass.UNBOUND, "frobnicate")
+
+
+def test_each_call_has_an_interpreter_of_its_own(call: CallTool) -> None:
+    """What an earlier call defined is gone."""
+    call("eval_code", json.dumps({"code": "(define leak 1)"}))
+    assert call("eval_code", json.dumps({"code": "leak"})).failure is not None
+
+
+def test_long_output_is_cut_to_head_and_tail(call: CallTool) -> None:
+    """A model that prints a book reads its beginning, its end, and how much is missing."""
+    code = '(println "begin") (println (string/repeat "x" 20000)) (println "finish")'
+    text = call("eval_code", json.dumps({"code": code})).text
+    assert len(text) < HEAD_CHARS + TAIL_CHARS + 100
+    assert text.startswith("Output:\nbegin\nxxx")
+    assert "characters left out" in text
+    assert text.endswith("finish\nValue: nil (or the last form is a definition)")
+
+
+BROKEN: dict[str, tuple[object, str]] = {
+    "empty": ("", "not JSON"),
+    "none": (None, "must be an object"),
+    "half a JSON text": ('{"code": "(+ 1', "not JSON"),
+    "code as it is": ("(+ 1 2)", "not JSON"),
+    "two objects": ('{"code": "1"}{"code": "2"}', "not one JSON object"),
+    "a list": ('["(+ 1 2)"]', "must be an object"),
+    "a string": ('"(+ 1 2)"', "must be an object"),
+    "a number": ("7", "must be an object"),
+    "a Python list": (["(+ 1 2)"], "must be an object"),
+    "no key": ("{}", "'code' is missing"),
+    "another key": ('{"source": "1"}', "'code' is missing"),
+    "a number for code": ('{"code": 1}', "'code' is missing or no string"),
+    "null for code": ('{"code": null}', "'code' is missing or no string"),
+    "a list for code": ('{"code": ["1"]}', "'code' is missing or no string"),
+    "too deep to read": ("[" * 200_000, "not JSON"),
+    "a number too long to read": ("1" * 5000, "not JSON"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), BROKEN.values(), ids=BROKEN)
+def test_broken_arguments_are_answered_with_what_is_wrong(
+    arguments: object, complaint: str, call: CallTool
+) -> None:
+    """The text says what was found and what to send; nothing is run."""
+    result = call("eval_code", arguments)
+    assert result.text.startswith("Error: ")
+    assert complaint in result.text
+    assert (
+        "send an object" in result.text
+        or "send one" in result.text
+        or '{"code": string}' in result.text
+    )
+    assert result.failure is None
+    assert (result.repaired, result.misfit) == (False, True)
+
+
+REPAIRED = {
+    "a line end within the string": '{"code": "(+ 1\n2)"}',
+    "stray quotes behind": '{"code": "(+ 1 2)"}""',
+    "a fence behind": '{"code": "(+ 1 2)"}\n```',
+}
+
+
+@pytest.mark.parametrize("arguments", REPAIRED.values(), ids=REPAIRED)
+def test_what_can_mean_only_one_thing_is_repaired_and_counted(
+    arguments: str, call: CallTool
+) -> None:
+    """The narrow set of repairs: nothing is guessed."""
+    result = call("eval_code", arguments)
+    assert (result.text, result.repaired, result.misfit) == ("Value: 3", True, False)
+
+
+def test_an_object_instead_of_text_is_understood_and_counted(call: CallTool) -> None:
+    """Some servers send the arguments as an object: that is repaired, and said so."""
+    result = call("eval_code", {"code": "(+ 1 2)"})
+    assert (result.text, result.repaired, result.misfit) == ("Value: 3", True, False)
+
+
+def test_arguments_that_are_not_wanted_do_no_harm(call: CallTool) -> None:
+    """A key too many is ignored."""
+    assert call("eval_code", '{"code": "5", "timeout": 3}').text == "Value: 5"
+
+
+@pytest.mark.parametrize("name", ["run_code", "", "EVAL_CODE", None, 7, ["eval_code"]])
+def test_an_unknown_tool_is_answered_with_the_tools_there_are(name: object, call: CallTool) -> None:
+    """A tool that does not exist gets an answer, not a crash."""
+    assert call(name, "{}").text == f"Error: there is no tool {name!r}. Tools: eval_code."
+
+
+def test_a_tool_name_of_200_kb_is_not_sent_back_whole(call: CallTool) -> None:
+    """What the model made up is quoted only in part."""
+    assert len(call("x" * 200_000, "{}").text) < 200
+
+
+def test_a_box_without_tools_says_so(event_loop_runner: asyncio.Runner, vm: SemaVM) -> None:
+    """An empty box has no schemas and knows no tool."""
+    toolbox = make_toolbox([], vm, Limits())
+    assert toolbox.schemas == []
+    assert "Tools: none." in event_loop_runner.run(toolbox.call("eval_code", "{}")).text
+
+
+def test_a_tool_that_a_configuration_made_up_is_refused(vm: SemaVM) -> None:
+    """The user learns which tools there are, before anything is paid for."""
+    with pytest.raises(SettingsError, match=r"unknown tool 'shell'.*known are .*eval_code"):
+        check_tool_names(["eval_code", "shell"])
+    with pytest.raises(SettingsError, match="shell"):
+        make_toolbox(["shell"], vm, Limits())
+
+
+def test_short_text_stays_as_it_is() -> None:
+    """Up to head and tail together nothing is left out."""
+    text = "x" * (HEAD_CHARS + TAIL_CHARS)
+    assert shorten(text) == text
+
+
+def test_long_text_says_how_much_is_left_out() -> None:
+    """Head, a line between, tail: the numbers add up."""
+    text = "a" * HEAD_CHARS + "b" * 17 + "c" * TAIL_CHARS
+    assert shorten(text) == f"{'a' * HEAD_CHARS}\n… 17 characters left out …\n{'c' * TAIL_CHARS}"

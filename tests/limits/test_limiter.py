@@ -1,0 +1,192 @@
+"""The gate that a chat client waits at, with a real ledger behind it."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_sema_bench.catalog.models import Model, Price, RateLimits
+from pytest_sema_bench.chat.permit import Billing, Ending, Reach
+from pytest_sema_bench.errors import BudgetSpent, ModelError, NotAsked
+from pytest_sema_bench.limits import Gates, Ledger
+from pytest_sema_bench.limits.limiter import SharedGate, SharedPermit, scope_of
+from pytest_sema_bench.records.transcript import Tokens
+
+PRICE = Price(input_usd=2_000_000.0, output_usd=1_000_000.0)
+"""A dollar for each byte of the prompt (half a token) and each token of the reply."""
+URL = "http://127.0.0.1:1/v1"
+USED = Ending(billing=Billing.USAGE, answered=True, tokens=Tokens(prompt=1, completion=3, cached=0))
+
+
+@pytest.fixture
+def ledger() -> Iterator[Ledger]:
+    """A ledger of this test alone, with a run of a cap of $20."""
+    ledger = Ledger(":memory:")
+    ledger.start_run("r", cap_usd=20.0, spent_usd=0.0)
+    yield ledger
+    ledger.close()
+
+
+def make_gate(
+    ledger: Ledger, price: Price | None = PRICE, n_at_once: int | None = None
+) -> SharedGate:
+    """A gate of the run for one model."""
+    model = Model(
+        name="m",
+        id="m",
+        provider="p",
+        base_url=URL,
+        price=price,
+        limits=RateLimits(concurrency=n_at_once),
+    )
+    return Gates(ledger, run="r", started=0.0).gate(model, "key")
+
+
+async def enter(gate: SharedGate, n_bytes: int = 4, max_tokens: int = 6) -> SharedPermit:
+    """A permit for a call of at most $10."""
+    return await gate.enter(model_id="m", n_prompt_bytes=n_bytes, max_tokens=max_tokens)
+
+
+def spent_usd(ledger: Ledger) -> float:
+    """What the run has spent."""
+    state = ledger.state("r")
+    assert state is not None
+    assert state.in_flight == 0
+    return state.spent_usd
+
+
+BILLS = {
+    "usage": (USED, 5.0),
+    "nothing": (Ending(billing=Billing.NOTHING), 0.0),
+    "unknown": (Ending(billing=Billing.UNKNOWN), 10.0),
+    "usage that is not there": (Ending(billing=Billing.USAGE), 10.0),
+}
+
+
+@pytest.mark.parametrize("name", BILLS)
+def test_an_attempt_is_billed_by_how_it_ended(ledger: Ledger, name: str) -> None:
+    """As its usage says, not at all, or at its worst; and only once."""
+    ending, expected_usd = BILLS[name]
+
+    async def use() -> None:
+        permit = await enter(make_gate(ledger))
+        permit.end(ending)
+        permit.end(Ending(billing=Billing.UNKNOWN))
+
+    asyncio.run(use())
+    assert spent_usd(ledger) == expected_usd
+
+
+def test_who_waits_for_room_goes_when_a_call_has_cost_less_than_feared(ledger: Ledger) -> None:
+    """Two calls of $10 fit under $20; the third needs one of them to end."""
+
+    async def use() -> None:
+        gate = make_gate(ledger)
+        first, _ = await enter(gate), await enter(gate)
+        third = asyncio.create_task(enter(gate))
+        await asyncio.sleep(0)
+        assert not third.done()
+        first.end(Ending(billing=Billing.NOTHING))
+        (await third).end(USED)
+
+    asyncio.run(use())
+
+
+def test_who_waits_in_vain_is_told(ledger: Ledger) -> None:
+    """Once the calls in flight have used the room up, the waiting one is refused."""
+
+    async def use() -> None:
+        gate = make_gate(ledger)
+        permits = [await enter(gate), await enter(gate)]
+        third = asyncio.create_task(enter(gate))
+        await asyncio.sleep(0)
+        for permit in permits:
+            permit.end(Ending(billing=Billing.UNKNOWN))
+        with pytest.raises(BudgetSpent):
+            await third
+
+    asyncio.run(use())
+
+
+def test_who_is_cancelled_while_waiting_holds_nothing(ledger: Ledger) -> None:
+    """The next in line goes on."""
+
+    async def use() -> None:
+        gate = make_gate(ledger, n_at_once=1)
+        first = await enter(gate)
+        second, third = (asyncio.create_task(enter(gate)) for _ in range(2))
+        await asyncio.sleep(0)
+        second.cancel()
+        first.end(USED)
+        (await third).end(USED)
+        assert second.cancelled()
+
+    asyncio.run(use())
+    assert spent_usd(ledger) == 10.0
+
+
+def test_a_refusal_reaches_who_is_waiting(ledger: Ledger) -> None:
+    """Those in line when a key is refused are not sent."""
+
+    async def use() -> None:
+        gate = make_gate(ledger, n_at_once=1)
+        first = await enter(gate)
+        waiting = [asyncio.create_task(enter(gate)) for _ in range(3)]
+        await asyncio.sleep(0)
+        refusal = (Reach.KEY, ModelError("no"))
+        first.end(Ending(billing=Billing.NOTHING, refusal=refusal))
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(result) for result in results] == [NotAsked] * 3
+
+    asyncio.run(use())
+
+
+def test_never_more_calls_than_allowed_are_in_flight(ledger: Ledger) -> None:
+    """However many ask, and each gets its turn."""
+    n_open, most = 0, 0
+
+    async def call(gate: SharedGate) -> None:
+        nonlocal n_open, most
+        permit = await enter(gate)
+        n_open += 1
+        most = max(most, n_open)
+        await asyncio.sleep(0)
+        n_open -= 1
+        permit.end(USED)
+
+    async def use() -> None:
+        gate = make_gate(ledger, price=None, n_at_once=3)
+        await asyncio.gather(*(call(gate) for _ in range(50)))
+
+    asyncio.run(use())
+    assert most == 3
+    assert spent_usd(ledger) == 0.0
+
+
+def test_a_scope_is_a_server_with_a_key_and_gives_neither_away() -> None:
+    """Another key at the same server has limits of its own."""
+    scopes = {scope_of(url, key) for url in (URL, URL + "/x") for key in ("secret", "other", None)}
+    assert len(scopes) == 6
+    assert not [scope for scope in scopes if "secret" in scope or "127" in scope]
+
+
+def test_who_has_begun_goes_before_who_has_not(ledger: Ledger) -> None:
+    """A conversation that was paid for comes to its end before a new one begins."""
+
+    async def use() -> list[str]:
+        gate, order = make_gate(ledger, n_at_once=1), []
+        first = await enter(gate)
+
+        async def call(name: str, *, begun: bool) -> None:
+            permit = await gate.enter(model_id="m", n_prompt_bytes=1, max_tokens=1, begun=begun)
+            order.append(name)
+            permit.end(Ending(billing=Billing.NOTHING))
+
+        calls = [("new", False), ("newer", False), ("begun", True), ("begun later", True)]
+        tasks = [asyncio.create_task(call(name, begun=begun)) for name, begun in calls]
+        await asyncio.sleep(0)
+        first.end(Ending(billing=Billing.NOTHING))
+        await asyncio.gather(*tasks)
+        return order
+
+    assert asyncio.run(use()) == ["begun", "begun later", "new", "newer"]

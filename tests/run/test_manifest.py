@@ -1,0 +1,132 @@
+"""What run.json and items.json say of a run, whole or taken up."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_sema_bench.catalog.models import Model
+from pytest_sema_bench.records.expected import expected_items
+from pytest_sema_bench.records.folder import RunFolder, write_records
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.run.item import WorkItem
+from pytest_sema_bench.run.manifest import Plan, Run, item_entries, run_records
+from pytest_sema_bench.sema.vm import VMInfo
+from pytest_sema_bench.settings import Config, Settings
+from pytest_sema_bench.suite.task import load_tasks
+from tests.samples.many_tasks import write_sums
+from tests.samples.record import RECORD
+
+VM = VMInfo(backend="wasm", version="1", build="abcdef0123", host="node")
+MODEL = Model(name="m", id="m", provider="p", base_url=None)
+CONFIG = Config(name="tools", tools=("eval_code",))
+STARTED = 1_767_225_600.0
+
+
+@pytest.fixture(scope="module")
+def items(tmp_path_factory: pytest.TempPathFactory) -> list[WorkItem]:
+    """Three tasks for one model."""
+    tasks = load_tasks(write_sums(tmp_path_factory.mktemp("suite") / "tasks", 3))
+    return [WorkItem(task=task, model=MODEL, config=CONFIG) for task in tasks]
+
+
+def make_run(tmp_path: Path, **more: Any) -> Run:
+    """A run whose folder exists."""
+    settings = Settings(models=("m",))
+    plan = Plan(settings=settings, models=(MODEL,), configs=(CONFIG,), root=tmp_path, **more)
+    folder = RunFolder(tmp_path / "run")
+    folder.make()
+    return Run(plan, folder, None)
+
+
+def record_of(item: WorkItem, outcome: str = "pass", reason: str = "right") -> Record:
+    """A record of the item."""
+    return replace(RECORD, key=item.key, task=item.task.id, outcome=outcome, reason=reason)
+
+
+def states(tmp_path: Path) -> dict[str, Any]:
+    """What run.json says."""
+    content: dict[str, Any] = json.loads((tmp_path / "run" / "run.json").read_text())
+    return content
+
+
+ENDS: dict[str, tuple[tuple[tuple[str, str], ...], str, int]] = {
+    "all graded": ((("pass", "right"), ("fail", "wrong value"), ("pass", "right")), "finished", 0),
+    "one refused": ((("pass", "right"), ("void", "api error"), ("pass", "right")), "finished", 1),
+    "money spent": ((("pass", "right"), ("void", "budget"), ("void", "budget")), "incomplete", 2),
+    "interrupted": ((("pass", "right"),), "incomplete", 0),
+    "nothing": ((), "incomplete", 0),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_run_json_says_how_a_run_ended(tmp_path: Path, items: list[WorkItem], name: str) -> None:
+    """Finished if every item was tried; what is void and what is missing are counted."""
+    ends, state, n_void = ENDS[name]
+    run = make_run(tmp_path)
+    run.begin(items, VM, STARTED)
+    assert states(tmp_path)["state"] == "running"
+    run.end([record_of(items[n], *end) for n, end in enumerate(ends)], 1)
+    content = states(tmp_path)
+    assert (content["state"], content["n_void"], content["exit_status"]) == (state, n_void, 1)
+    assert content["n_missing"] == len(items) - len(ends)
+    assert content["start"] == "2026-01-01T00:00:00+00:00"
+    assert content["vm"] == VM.label
+    assert set(content["task_hashes"]) == {item.task.id for item in items}
+
+
+def test_a_run_taken_up_keeps_its_beginnings(tmp_path: Path, items: list[WorkItem]) -> None:
+    """The first start stays the start; a second process of the same session adds none."""
+    for started in (STARTED, STARTED + 60, STARTED + 60):
+        make_run(tmp_path).begin(items, VM, started)
+    content = states(tmp_path)
+    assert content["begun"] == ["2026-01-01T00:00:00+00:00", "2026-01-01T00:01:00+00:00"]
+    assert content["start"] == content["begun"][0]
+
+
+def test_items_of_a_run_taken_up_are_those_of_both(items: list[WorkItem]) -> None:
+    """A question that changed replaces the one in its place; none is lost or doubled."""
+    first = item_entries(items[:2], [])
+    task = replace(items[1].task, task_hash="changed")
+    changed = replace(items[1], task=task)
+    both = item_entries([changed, items[2]], first)
+    assert [entry["task"] for entry in both] == [item.task.id for item in items]
+    assert [entry["key"] for entry in both] == [items[0].key, changed.key, items[2].key]
+    assert [expected.task for expected in expected_items(both)] == [i.task.id for i in items]
+
+
+def test_records_of_questions_that_changed_are_left_out(
+    tmp_path: Path, items: list[WorkItem]
+) -> None:
+    """One record for each item: a verdict before a void, none of another question."""
+    write_records(
+        tmp_path / "records.jsonl",
+        [
+            record_of(items[0], "void", "api error"),
+            record_of(items[0], "fail", "wrong value"),
+            record_of(items[0], "void", "budget"),
+            replace(RECORD, key="of another question"),
+            record_of(items[1], "void", "api error"),
+            record_of(items[1], "void", "budget"),
+        ],
+    )
+    kept = run_records(tmp_path, item_entries(items, []))
+    assert [(record.key, record.reason) for record in kept] == [
+        (items[0].key, "wrong value"),
+        (items[1].key, "budget"),
+    ]
+
+
+def test_a_run_without_an_earlier_one_keeps_nothing(tmp_path: Path, items: list[WorkItem]) -> None:
+    """Until it looks again, as a worker does that takes over from a dead one."""
+    run = make_run(tmp_path)
+    assert (run.spent_usd, run.kept(items[0])) == (0.0, None)
+    run.begin(items, VM, STARTED)
+    kept = run.folder.keep("m-tools-s1", record_of(items[0]), {"messages": []})
+    run.folder.keep("m-tools-s1", record_of(items[1], "void", "api error"), {"messages": []})
+    run.look_again()
+    assert run.kept(items[0]) == kept
+    assert run.kept(items[1]) is None
+    run.folder.close()

@@ -1,0 +1,129 @@
+"""From what came of an item to its record."""
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_sema_bench.agent.loop import AgentRun, Stop
+from pytest_sema_bench.catalog.models import Model, Price
+from pytest_sema_bench.errors import (
+    BudgetSpent,
+    ModelError,
+    NoRecording,
+    NotAsked,
+    VMError,
+)
+from pytest_sema_bench.grading import Outcome, Verdict
+from pytest_sema_bench.grading.verdict import Reason
+from pytest_sema_bench.records.record import Record, Void
+from pytest_sema_bench.records.transcript import Call, Tokens, Transcript
+from pytest_sema_bench.run.item import WorkItem
+from pytest_sema_bench.run.outcome import NoVerdict, make_record
+from pytest_sema_bench.sema.vm import VMInfo
+from pytest_sema_bench.settings import Config
+from pytest_sema_bench.suite.task import Task, load_task
+from tests.samples.double_task import write_double_task
+
+PRICE = Price(input_usd=1.0, output_usd=2.0)
+VM = VMInfo(backend="wasm", version="1", build="abcdef0123", host="node")
+CALL = Call(
+    finish_reason="stop",
+    served_model="served",
+    tokens=Tokens(prompt=1000, completion=100),
+    latency_s=0.1,
+    retries=2,
+    adaptations=("stream",),
+    upstream="somebody",
+)
+RUN = AgentRun(
+    answer="the answer",
+    stop=Stop.ANSWERED,
+    rounds=1,
+    tool_calls={"eval_code": 1},
+    n_repairs=1,
+    n_misfits=0,
+    failures=(),
+    searches=(),
+    transcript=Transcript(messages=(), calls=(CALL, CALL)),
+)
+RIGHT = Verdict(outcome=Outcome.PASS, reason=Reason.RIGHT, score=1.0)
+
+VOIDS: dict[str, tuple[BaseException | None, Void]] = {
+    "refused before": (NotAsked("why"), Void.NOT_ASKED),
+    "money": (BudgetSpent("why"), Void.BUDGET),
+    "recording": (NoRecording("why"), Void.RECORDING),
+    "server": (ModelError("why"), Void.API),
+    "host": (VMError("why"), Void.VM),
+    "ours": (KeyError("why"), Void.INTERNAL),
+    "nobody knows": (None, Void.INTERNAL),
+}
+
+
+@pytest.fixture(scope="module")
+def item(tmp_path_factory: pytest.TempPathFactory) -> WorkItem:
+    """A task for a model with a price."""
+    task: Task = load_task(write_double_task(tmp_path_factory.mktemp("suite")) / "double.yaml")
+    model = Model(name="m", id="m", provider="p", base_url=None, price=PRICE)
+    return WorkItem(task=task, model=model, config=Config(name="tools"))
+
+
+def concluded(item: WorkItem, run: AgentRun | None, end: Verdict | NoVerdict = RIGHT) -> Record:
+    """The record."""
+    return make_record(item, run, end, latency_s=1.23456, vm=VM)
+
+
+@pytest.mark.parametrize("name", VOIDS)
+def test_what_is_not_the_models_doing_has_a_reason_of_its_own(item: WorkItem, name: str) -> None:
+    """Void, without score and answer; only what should not happen has a traceback."""
+    error, reason = VOIDS[name]
+    end = NoVerdict.because(error)
+    record = concluded(item, None, end)
+    assert (record.outcome, record.reason, record.score) == ("void", reason.value, None)
+    assert (record.answer, record.cases, record.cost_usd) == (None, [], None)
+    assert (end.trace is not None) == (reason is Void.INTERNAL)
+    if reason is not Void.INTERNAL:
+        assert record.detail == "why"
+
+
+def test_a_verdict_and_its_conversation_make_a_record(item: WorkItem) -> None:
+    """Sums over the calls, and what the last ones said of themselves."""
+    record = concluded(item, RUN)
+    assert (record.key, record.outcome, record.score) == (item.key, "pass", 1.0)
+    assert (record.answer, record.stop, record.latency_s) == ("the answer", "answered", 1.235)
+    assert record.tokens == Tokens(prompt=2000, completion=200)
+    assert (record.retries, record.repairs, record.rounds) == (4, 1, 1)
+    assert (record.adaptations, record.upstream) == (["stream"], "somebody")
+    assert record.cost_usd == pytest.approx(2 * (1000 * 1.0 + 100 * 2.0) / 1e6)
+
+
+def with_tokens(*tokens: Tokens | None) -> AgentRun:
+    """The run with one call for each of these."""
+    calls = tuple(replace(CALL, tokens=count) for count in tokens)
+    return replace(RUN, transcript=Transcript(messages=(), calls=calls))
+
+
+def test_a_cost_that_is_not_known_is_not_made_up(item: WorkItem) -> None:
+    """Without a price or a call's usage there is none, unless everything is free."""
+    half_known = with_tokens(Tokens(prompt=1), None)
+    assert concluded(item, half_known).cost_usd is None
+    free = replace(item, model=replace(item.model, price=Price(input_usd=0.0, output_usd=0.0)))
+    assert concluded(free, half_known).cost_usd == 0.0
+    unpriced = replace(item, model=replace(item.model, price=None))
+    assert concluded(unpriced, RUN).cost_usd is None
+
+
+REASONED = {
+    "reasoning": (Tokens(completion=500, reasoning=499), "499 of 500 tokens went into reasoning"),
+    "not counted": (Tokens(completion=500), "the token limit was used up before the answer began"),
+    "no usage": (None, "the token limit was used up before the answer began"),
+}
+
+
+@pytest.mark.parametrize("name", REASONED)
+def test_an_answer_that_never_began_says_where_the_tokens_went(item: WorkItem, name: str) -> None:
+    """An empty answer with a spent budget says so; one with a text does not."""
+    tokens, expected = REASONED[name]
+    cut = Verdict(outcome=Outcome.FAIL, reason=Reason.TRUNCATED, score=0.0)
+    run = replace(with_tokens(tokens), stop=Stop.TRUNCATED, answer=" \n")
+    assert str(concluded(item, run, cut).detail).startswith(expected)
+    assert concluded(item, replace(run, answer="(define"), cut).detail is None
