@@ -7,47 +7,35 @@ Exit status: 0 all well, 1 the check found something, 2 the command line is wron
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from pytest_sema_bench import __version__
 from pytest_sema_bench.errors import BenchError
 
+COMMANDS = {
+    "tasks": ("tasks", "the suite of tasks"),
+    "models": ("models", "the models and providers that have a name here"),
+    "docs": ("docs", "what Sema offers, and the search in it"),
+    "grade": ("grade", "grade answers made elsewhere"),
+    "regrade": (
+        "regrade",
+        "grade a run's stored answers again: another VM, newer tasks or grader",
+    ),
+    "compare": ("compare", "compare a run with a baseline or an earlier run, task by task"),
+    "report": ("report", "make one HTML file of one run or several"),
+    "baseline": ("baseline", "keep a run as what later runs are compared with"),
+    "power": ("power", "what a comparison of so many tasks and samples can see"),
+    "aa-check": ("power", "how often the gate would fire on a run's own, unchanged model"),
+    "history": ("history", "list runs and show how each model's rate moved"),
+    "vm": ("vm", "the Sema VM that grades"),
+}
+"""Each command's module, which adds it to the parser, and what it is for."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status."""
-    from pytest_sema_bench.cli import (
-        baseline,
-        compare,
-        docs,
-        grade,
-        history,
-        models,
-        power,
-        regrade,
-        report,
-        tasks,
-        vm,
-    )
-
-    parser = argparse.ArgumentParser(
-        prog="sema-bench", description="Tools of pytest-sema-bench, outside of pytest."
-    )
-    parser.add_argument("--version", action="version", version=f"sema-bench {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (
-        tasks,
-        models,
-        docs,
-        grade,
-        regrade,
-        compare,
-        report,
-        baseline,
-        power,
-        history,
-        vm,
-    ):
-        module.add_commands(commands)
-    arguments = parser.parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parser(argv[0] if argv else None).parse_args(argv)
     try:
         status: int = arguments.run(arguments)
     except BenchError as error:
@@ -60,3 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     return status
+
+
+def _parser(wanted: str | None) -> argparse.ArgumentParser:
+    """The parser with all of the wanted command, and of the others what `--help` lists."""
+    parser = argparse.ArgumentParser(
+        prog="sema-bench", description="Tools of pytest-sema-bench, outside of pytest."
+    )
+    parser.add_argument("--version", action="version", version=f"sema-bench {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    loaded = COMMANDS[wanted][0] if wanted in COMMANDS else None
+    for name, (module, purpose) in COMMANDS.items():
+        if module != loaded:
+            commands.add_parser(name, help=purpose)
+    if loaded is not None:
+        import_module(f"{__name__}.{loaded}").add_commands(commands)
+    return parser

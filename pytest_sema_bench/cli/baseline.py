@@ -11,7 +11,7 @@ from pytest_sema_bench.gate.verdict import MIN_COVERAGE
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `baseline save`."""
-    parser = commands.add_parser("baseline", help="keep a run as what later runs are compared with")
+    parser = commands.add_parser("baseline")
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     save = verbs.add_parser("save", help="write a small file to review and keep in git")
     save.add_argument("runs", type=Path, metavar="RUN", nargs="+", help="taken together as one")

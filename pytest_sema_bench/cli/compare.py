@@ -23,7 +23,6 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `compare`."""
     parser = commands.add_parser(
         "compare",
-        help="compare a run with a baseline or an earlier run, task by task",
         description=(
             "BASE and RUN are run folders, records files or baseline files. Several RUNs are "
             "taken together as one: shards, or models that ran on different days. With --gate "

@@ -1,13 +1,16 @@
-"""`sema-bench docs check`: proves the documentation on the VM. `docs search` is in docs_search."""
+"""`sema-bench docs`: `search` says what an agent would be told, `check` proves it on the VM."""
 
 import argparse
 import asyncio
-from collections.abc import Iterator, Sequence
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from pytest_sema_bench.cli import docs_search
 from pytest_sema_bench.docsearch import check
 from pytest_sema_bench.docsearch.check import Coverage, Problem
+from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.corpus import (
     check_unique,
     corpus_files,
@@ -17,14 +20,20 @@ from pytest_sema_bench.docsearch.corpus import (
 )
 from pytest_sema_bench.docsearch.entry import Entry, Foreign
 from pytest_sema_bench.docsearch.reading import DocsError
+from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit, Search
+from pytest_sema_bench.docsearch.settings import docs_table, read_docs_settings
+from pytest_sema_bench.docsearch.show import describe
 from pytest_sema_bench.sema.vm import BACKENDS, create_vm
 
 _N_HOSTS = 2
+_N_BATCH = 10
+_N_SPARE = 5
+"""Hits asked for beyond those printed, as two hits can have one name."""
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `docs` with its sub-commands."""
-    group = commands.add_parser("docs", help="what Sema offers, and the search in it")
+    group = commands.add_parser("docs")
     verbs = group.add_subparsers(required=True, metavar="COMMAND")
     proof = verbs.add_parser(
         "check",
@@ -41,7 +50,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     proof.add_argument("--sema-vm", choices=BACKENDS, default=BACKENDS[0])
     proof.set_defaults(run=_check)
-    docs_search.add_command(verbs)
+    _add_search(verbs)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -126,3 +135,126 @@ def _lines(
 def _shown(path: Path) -> Path:
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _add_search(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `search` to the commands of `docs`."""
+    parser = verbs.add_parser(
+        "search",
+        help="find the Sema name for what you mean",
+        description='Prints what an agent would be told. With --batch, JSON lines {"id", "query"} '
+        'on standard input become JSON lines {"id", "names"}, the best name first; a line that '
+        "is no such object is reported with its number on standard error and left out, and the "
+        "exit status is then 1.",
+    )
+    parser.add_argument("query", nargs="*", help="what to look for; several words are one query")
+    parser.add_argument("--json", action="store_true", help="print the hits as JSON")
+    parser.add_argument("--batch", action="store_true", help="read queries from standard input")
+    parser.add_argument(
+        "--top",
+        type=_count,
+        metavar="N",
+        help=f"hits per query (default: {N_SHOWN}; {_N_BATCH} with --batch)",
+    )
+    parser.add_argument(
+        "--sema-docs",
+        metavar="BACKEND[:MODEL]",
+        help="lexical (default), local, jina or openai; over [tool.sema-bench.docs] of the "
+        "pyproject.toml in this folder",
+    )
+    parser.set_defaults(run=lambda arguments: _search(parser, arguments))
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return number
+
+
+def _search(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
+    query = " ".join(arguments.query)
+    if arguments.batch and query:
+        parser.error("--batch reads its queries from standard input; leave out the query")
+    if not arguments.batch and not query.strip():
+        parser.error("say what to look for, or give --batch")
+    return asyncio.run(_batch(arguments) if arguments.batch else _single(query, arguments))
+
+
+async def _single(query: str, arguments: argparse.Namespace) -> int:
+    search = _make_search(arguments.sema_docs)
+    try:
+        found = await search.find(query, arguments.top or N_SHOWN)
+    finally:
+        await search.close()
+    if arguments.json:
+        print(json.dumps(_as_json(found), indent=2, ensure_ascii=False))
+    else:
+        print(describe(found))
+    return 0
+
+
+async def _batch(arguments: argparse.Namespace) -> int:
+    search = _make_search(arguments.sema_docs)
+    n_bad = 0
+    try:
+        for number, outcome in _queries(sys.stdin.buffer):
+            if isinstance(outcome, str):
+                n_bad += 1
+                print(f"sema-bench: line {number}: {outcome}", file=sys.stderr)
+                continue
+            n = arguments.top or _N_BATCH
+            found = await search.find(outcome["query"], n + _N_SPARE)
+            line = {"id": outcome["id"], "names": list(found.names[:n])}
+            print(json.dumps(line, ensure_ascii=False))
+    finally:
+        await search.close()
+    return 1 if n_bad else 0
+
+
+def _queries(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Each line that is not empty with its number: the object, or what is wrong with it."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            data = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield number, f"not JSON: {error}"
+            continue
+        if not isinstance(data, dict) or "id" not in data:
+            yield number, 'expected an object {"id": …, "query": "…"}'
+        elif not isinstance(data.get("query"), str):
+            yield number, "'query' is missing or no text"
+        else:
+            yield number, data
+
+
+def _make_search(option: str | None) -> Search:
+    root = Path.cwd()
+    return make_search(read_docs_settings(docs_table(root), option, root))
+
+
+def _as_json(found: Found) -> dict[str, Any]:
+    return {
+        "query": found.query,
+        "exact": found.exact,
+        "fallback": found.fallback,
+        "hits": [_hit_as_json(hit) for hit in found.hits],
+    }
+
+
+def _hit_as_json(hit: Hit) -> dict[str, Any]:
+    entry, row = hit.entry, hit.foreign
+    example = entry.examples[0]
+    return {
+        "name": entry.name,
+        "aliases": list(entry.aliases),
+        "kind": entry.kind.value,
+        "module": entry.module,
+        "shape": entry.shape,
+        "summary": entry.summary,
+        "example": {"code": example.code, "value": example.value, "prints": list(example.prints)},
+        "score": hit.score,
+        "foreign": row and {"names": list(row.names), "note": row.note},
+    }

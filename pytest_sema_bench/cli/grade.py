@@ -18,7 +18,6 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `grade`."""
     parser = commands.add_parser(
         "grade",
-        help="grade answers made elsewhere",
         description=(
             'Reads one JSON object a line, {"task": id, "answer": text} and any other fields, and '
             "writes the same object with outcome, score, reason, extracted and cases. "

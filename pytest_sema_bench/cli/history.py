@@ -12,7 +12,7 @@ from pytest_sema_bench.tables.history import read_history, sparkline, trends
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `history`."""
-    parser = commands.add_parser("history", help="list runs and show how each model's rate moved")
+    parser = commands.add_parser("history")
     parser.add_argument("folder", type=Path, nargs="?", default=Path("reports"), metavar="DIR")
     parser.add_argument("--ascii", action="store_true", help="no block characters")
     parser.add_argument("--json", action="store_true")

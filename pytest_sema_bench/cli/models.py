@@ -23,7 +23,7 @@ _PLAIN = re.compile(r"[A-Za-z][\w./-]*")
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `models`, alone and with `check`."""
-    parser = commands.add_parser("models", help="the models and providers that have a name here")
+    parser = commands.add_parser("models")
     parser.set_defaults(run=_list)
     group = parser.add_subparsers(metavar="COMMAND")
     check = group.add_parser(

@@ -9,9 +9,7 @@ from pathlib import Path
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `power` and `aa-check`."""
-    power = commands.add_parser(
-        "power", help="what a comparison of so many tasks and samples can see"
-    )
+    power = commands.add_parser("power")
     power.add_argument("--tasks", type=int, default=60, metavar="N")
     power.add_argument("--samples", type=int, default=1, metavar="K", help="of each task, in a run")
     power.add_argument(
@@ -21,9 +19,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--rate", type=float, default=0.6, help="pass rate before, 0 to 1 (default: 0.6)"
     )
     power.set_defaults(run=_power)
-    check = commands.add_parser(
-        "aa-check", help="how often the gate would fire on a run's own, unchanged model"
-    )
+    check = commands.add_parser("aa-check")
     check.add_argument(
         "run_path", type=Path, metavar="RUN", help="with several samples of each task"
     )

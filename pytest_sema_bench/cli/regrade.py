@@ -11,8 +11,8 @@ from pytest_sema_bench.grading.regrade import Cause, Regrading, group_by_cause, 
 from pytest_sema_bench.grading.scoring import AnswerGrader
 from pytest_sema_bench.records.folder import read_records, write_records
 from pytest_sema_bench.records.record import Record
-from pytest_sema_bench.report.item_text import printable
 from pytest_sema_bench.report.summary import table_lines
+from pytest_sema_bench.report.text import printable
 from pytest_sema_bench.sema.vm import BACKENDS
 from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
 from pytest_sema_bench.tables.levels import make_tables
@@ -22,7 +22,6 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `regrade`."""
     parser = commands.add_parser(
         "regrade",
-        help="grade a run's stored answers again, with another VM, newer tasks or a newer grader",
     )
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder")
     parser.add_argument("--tasks", type=Path, help="folder or file (default: the run's own)")

@@ -16,7 +16,6 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `report`."""
     parser = commands.add_parser(
         "report",
-        help="make one HTML file of one run or several",
         description=(
             "The file opens from disk and needs no network. Several RUNs are taken together as "
             "one: shards, or models that ran on different days. Of two records of an item a "

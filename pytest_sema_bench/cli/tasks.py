@@ -32,9 +32,7 @@ from pytest_sema_bench.suite.task import (
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `tasks` with its sub-commands."""
-    group = commands.add_parser("tasks", help="the suite of tasks").add_subparsers(
-        required=True, metavar="COMMAND"
-    )
+    group = commands.add_parser("tasks").add_subparsers(required=True, metavar="COMMAND")
     check = group.add_parser(
         "check",
         help="prove that each reference answer passes and that wrong answers fail",

@@ -10,9 +10,7 @@ from pytest_sema_bench.settings import Limits
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `vm` with its sub-commands."""
-    group = commands.add_parser("vm", help="the Sema VM that grades").add_subparsers(
-        required=True, metavar="COMMAND"
-    )
+    group = commands.add_parser("vm").add_subparsers(required=True, metavar="COMMAND")
     info = group.add_parser("info", help="which VM answers, installing it on first use")
     info.set_defaults(run=_info)
     evaluate = group.add_parser("eval", help="evaluate Sema code in a fresh interpreter")

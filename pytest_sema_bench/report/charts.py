@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_sema_bench.report.text import dollars
+
 WIDTH, HEIGHT = 720.0, 300.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 190.0, 12.0, 40.0
 _LINE = 15.0
@@ -93,14 +95,6 @@ def line_points(rates: Sequence[float], width: float, height: float) -> str:
     """The points of a polyline through rates in [0, 1], from left to right."""
     step = width / max(1, len(rates) - 1)
     return " ".join(f"{i * step:.1f},{(1 - rate) * height:.1f}" for i, rate in enumerate(rates))
-
-
-def dollars(value: float) -> str:
-    """An amount with as many digits as it needs, `$0.0014`; never nought for what costs."""
-    if value == 0:
-        return "$0"
-    digits = max(2, 1 - math.floor(math.log10(abs(value))))
-    return f"${value:,.{min(8, digits)}f}"
 
 
 def _across(value: float, axis: tuple[float, float], *, logarithmic: bool) -> float:

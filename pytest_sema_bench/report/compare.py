@@ -1,14 +1,19 @@
 """Two runs side by side as lines of text, plain or Markdown. Prints nothing."""
 
-from collections.abc import Iterable, Iterator, Sequence
-
-from tabulate import tabulate
+from collections.abc import Iterable, Iterator
 
 from pytest_sema_bench.gate.compare import Compared, Comparison, Pair, Rates
 from pytest_sema_bench.gate.task_results import TaskResult, Usage
-from pytest_sema_bench.report.item_text import printable
+from pytest_sema_bench.report.text import (
+    NO_VALUE,
+    p_value,
+    percent,
+    percent_interval,
+    points,
+    safe,
+    tabulated,
+)
 
-_NO_VALUE = "–"
 _RATES = ("tasks", "baseline", "95 %", "run", "95 %", "points")
 
 
@@ -48,32 +53,6 @@ def changed_lines(comparison: Comparison, *, markdown: bool = False) -> Iterator
         yield ""
 
 
-def points(difference: float) -> str:
-    """A difference of rates in points, with its sign and no negative nought."""
-    value = round(100 * difference, 1) + 0.0
-    return f"{value:+.1f}" if value else "0"
-
-
-def percent(rate: float) -> str:
-    """A rate in whole percent, never 0 or 100 unless it is exactly that."""
-    value = round(100 * rate)
-    if value == 0 and rate > 0:
-        return "<1 %"
-    return ">99 %" if value == 100 and rate < 1 else f"{value} %"
-
-
-def p_value(p: float) -> str:
-    """A p value that is never rounded to nought or across five percent."""
-    if p < 0.0001:
-        return "< 0.0001"
-    return f"= {p:.4f}" if abs(p - 0.05) < 0.001 or p < 0.001 else f"= {p:.3f}"
-
-
-def safe(text: str) -> str:
-    """Text of a model or a file that may stand in a line, plain or Markdown."""
-    return printable(text, width=200).replace("|", "¦").replace("`", "'").replace("<", "‹")
-
-
 def _one(comparison: Comparison, *, markdown: bool) -> Iterator[str]:
     yield f"### {safe(comparison.name)}" if markdown else safe(comparison.name)
     yield ""
@@ -87,11 +66,11 @@ def _one(comparison: Comparison, *, markdown: bool) -> Iterator[str]:
         levels = (*comparison.levels, comparison.total)
         for title, rows in (("level", levels), ("category", comparison.categories)):
             headers = (title, *_RATES, *_changes(comparison))
-            yield from _table(headers, map(_cells, rows), markdown=markdown)
+            yield from tabulated(headers, map(_cells, rows), markdown=markdown)
             yield ""
         yield "levels and categories describe; only the whole is tested"
         yield ""
-        yield from _table(("per item", "baseline", "run"), _usage(comparison), markdown=markdown)
+        yield from tabulated(("per item", "baseline", "run"), _usage(comparison), markdown=markdown)
         yield ""
     yield from _left_out(comparison)
 
@@ -102,7 +81,7 @@ def _headline(comparison: Comparison) -> Iterator[str]:
         yield "nothing can be compared"
         return
     n = f"{total.n_tasks} tasks, {_samples(comparison)}"
-    before, after = _interval(total.base_interval), _interval(total.run_interval)
+    before, after = percent_interval(total.base_interval), percent_interval(total.run_interval)
     yield f"pass rate {percent(total.base)} ({before}), now {percent(total.run)} ({after}); {n}"
     low, high = interval
     yield (
@@ -131,9 +110,9 @@ def _cells(row: Rates) -> tuple[str, ...]:
         safe(row.label),
         str(row.n_tasks),
         percent(row.base),
-        _interval(row.base_interval),
+        percent_interval(row.base_interval),
         percent(row.run),
-        _interval(row.run_interval),
+        percent_interval(row.run_interval),
         points(row.difference),
         str(row.n_worse),
         str(row.n_better),
@@ -158,7 +137,7 @@ def _usage(comparison: Comparison) -> Iterator[tuple[str, ...]]:
 
 def _each(usage: Usage, value: float | None, digits: int) -> str:
     return (
-        _NO_VALUE if value is None or not usage.n_items else f"{value / usage.n_items:,.{digits}f}"
+        NO_VALUE if value is None or not usage.n_items else f"{value / usage.n_items:,.{digits}f}"
     )
 
 
@@ -186,10 +165,6 @@ def _count(task: TaskResult) -> str:
     return f"{task.n_pass}/{len(task.graded)}"
 
 
-def _interval(interval: tuple[float, float]) -> str:
-    return f"{100 * interval[0]:.0f}–{100 * interval[1]:.0f} %"
-
-
 def _dated(date: str | None) -> str:
     return f" ({safe(date[:10])})" if date else ""
 
@@ -197,16 +172,3 @@ def _dated(date: str | None) -> str:
 def _listed(lines: Iterable[str], *, markdown: bool) -> Iterator[str]:
     for line in lines:
         yield f"- {line}" if markdown else line
-
-
-def _table(
-    headers: Sequence[str], rows: Iterable[Sequence[str]], *, markdown: bool
-) -> Iterator[str]:
-    align = ("left", *["right"] * (len(headers) - 1))
-    yield from tabulate(
-        list(rows),
-        headers=headers,
-        tablefmt="github" if markdown else "simple",
-        colalign=align,
-        disable_numparse=True,
-    ).splitlines()

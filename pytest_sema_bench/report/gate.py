@@ -8,7 +8,8 @@ from pytest_sema_bench.gate.compare import Compared
 from pytest_sema_bench.gate.policy import Judge, Judgement
 from pytest_sema_bench.gate.task_results import Results
 from pytest_sema_bench.gate.verdict import GateOutcome, GateVerdict, ModelVerdict
-from pytest_sema_bench.report.compare import changed_lines, p_value, safe
+from pytest_sema_bench.report.compare import changed_lines
+from pytest_sema_bench.report.text import p_value, safe
 
 _MEANING = {
     GateOutcome.REGRESSED: "it got worse",

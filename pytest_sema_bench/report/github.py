@@ -12,9 +12,7 @@ from functools import lru_cache
 from pytest_sema_bench.gate.compare import Compared, Comparison, Pair
 from pytest_sema_bench.gate.verdict import GateOutcome, GateVerdict
 from pytest_sema_bench.records.record import Record
-from pytest_sema_bench.report.charts import dollars
-from pytest_sema_bench.report.compare import p_value, percent, points
-from pytest_sema_bench.report.item_text import printable
+from pytest_sema_bench.report.text import dollars, p_value, percent, points, printable
 from pytest_sema_bench.tables.levels import Row, Table
 
 MAX_SUMMARY_BYTES = 1_000_000

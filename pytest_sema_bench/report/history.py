@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 
-from tabulate import tabulate
-
-from pytest_sema_bench.report.compare import percent, safe
+from pytest_sema_bench.report.text import NO_VALUE, percent, safe, tabulated
 from pytest_sema_bench.tables.history import History, ModelEntry, RunEntry, sparkline, trends
 
 _HEADERS = ("date", "commit", "model", "tasks", "passed", "rate", "cost $", "gate", "run")
@@ -13,13 +11,10 @@ _COMMIT_CHARS = 9
 
 def history_lines(history: History, *, ascii_only: bool = False) -> Iterator[str]:
     """A line for each model of each run, then a trend for each model, then what is damaged."""
-    no_value = "-" if ascii_only else "–"
+    no_value = "-" if ascii_only else NO_VALUE
     rows = [_cells(run, model, no_value) for run in history.runs for model in run.models]
     if rows:
-        align = ("left",) * 3 + ("right",) * 4 + ("left",) * 2
-        yield from tabulate(
-            rows, headers=_HEADERS, colalign=align, disable_numparse=True
-        ).splitlines()
+        yield from tabulated(_HEADERS, rows, align="lllrrrrll")
         yield ""
         yield from _trend_lines(history, ascii_only=ascii_only)
     else:

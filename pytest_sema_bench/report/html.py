@@ -22,11 +22,11 @@ from pytest_sema_bench.cache import cache_folder
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.gate.compare import Compared, Comparison
 from pytest_sema_bench.gate.verdict import GateVerdict
-from pytest_sema_bench.report.charts import dollars, line_points
-from pytest_sema_bench.report.compare import p_value, percent, points
+from pytest_sema_bench.report.charts import line_points
 from pytest_sema_bench.report.overview import Overview, item_href, list_href, make_overview
 from pytest_sema_bench.report.payload import SharedTexts, conversations, item_index, pack
 from pytest_sema_bench.report.runs import Merged
+from pytest_sema_bench.report.text import dollars, p_value, percent, points
 from pytest_sema_bench.tables.history import RunEntry, read_history, trends
 
 _TEMPLATES = files("pytest_sema_bench.report") / "templates"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.report.text import printable
 
-_WIDTH = 160
 _ANSWER_LINES = 5
 
 
@@ -46,14 +46,6 @@ def void_lines(record: Record, run: Path) -> Iterator[str]:
     yield _transcript_line(record, run)
 
 
-def printable(text: str, width: int = _WIDTH) -> str:
-    """The text on one line, cut to `width`, with unprintable characters shown as escapes."""
-    shown = text[: 4 * width]
-    if not shown.isprintable():
-        shown = "".join(char if char.isprintable() else _escape(char) for char in shown)
-    return shown if len(shown) <= width and len(text) <= 4 * width else shown[: width - 1] + "…"
-
-
 def _line(label: str, text: str, *, keep_indent: bool = False) -> str:
     text = text.rstrip() if keep_indent else " ".join(text.split())
     return f"{label:<11}{printable(text)}"
@@ -62,7 +54,3 @@ def _line(label: str, text: str, *, keep_indent: bool = False) -> str:
 def _transcript_line(record: Record, run: Path) -> str:
     """The path as it is, however long: it is there to be opened."""
     return f"{'transcript':<11}{printable(str(run / (record.transcript or '')), width=4096)}"
-
-
-def _escape(char: str) -> str:
-    return "  " if char == "\t" else char.encode("unicode_escape").decode("ascii")

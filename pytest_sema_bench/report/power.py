@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-from tabulate import tabulate
-
 from pytest_sema_bench.gate.aa_check import AACheck
 from pytest_sema_bench.gate.power import CONCENTRATION, Power
-from pytest_sema_bench.report.compare import safe
+from pytest_sema_bench.report.text import safe, tabulated
 
 
 def power_lines(power: Power, *, n: int, seed: int) -> Iterator[str]:
@@ -23,9 +21,7 @@ def power_lines(power: Power, *, n: int, seed: int) -> Iterator[str]:
         for c in power.chances
     ]
     headers = ("each task falls by (points)", "so the rate falls by", "the gate fires in")
-    yield from tabulate(
-        rows, headers=headers, colalign=("right",) * 3, disable_numparse=True
-    ).splitlines()
+    yield from tabulated(headers, rows, align="rrr")
     yield ""
     yield f"false alarms: {100 * power.false_alarm_rate:.1f} % of runs of an unchanged model"
     yield (

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from tabulate import tabulate
-
-from pytest_sema_bench.report.item_text import printable
+from pytest_sema_bench.report.text import (
+    NO_VALUE,
+    number,
+    percent,
+    percent_interval,
+    safe,
+    tabulated,
+)
 from pytest_sema_bench.tables.levels import Row, Searches, Table
 from pytest_sema_bench.tables.vm_errors import ErrorTable
 
@@ -22,33 +27,30 @@ _HEADERS = (
     "s/task",
 )
 _SAMPLED = ("level", "tasks", "runs", *_HEADERS[2:])
-_NO_VALUE = "–"
 _MANY_TRUNCATED = 0.05
 """Above this share of answers the token limit, not the model, is what was measured."""
 
 
 def table_lines(tables: Sequence[Table], *, markdown: bool = False) -> Iterator[str]:
     """The lines of all tables, each under its name; with several, a comparison comes last."""
-    style = "github" if markdown else "simple"
     for table in tables:
         yield f"### {table.name}" if markdown else table.name
         yield ""
         sampled = any(row.n_runs > row.n_tasks for row in table.rows)
         rows = [_cells(row, sampled=sampled) for row in table.rows]
         headers = _SAMPLED if sampled else _HEADERS
-        yield from _tabulate(rows, headers, style)
+        yield from tabulated(headers, rows, markdown=markdown)
         yield from _remarks(table.total)
         yield ""
     if len(tables) > 1:
         yield "### Pass rates" if markdown else "pass rates"
         yield ""
-        yield from _comparison(tables, style)
+        yield from _comparison(tables, markdown=markdown)
         yield ""
 
 
 def error_lines(tables: Sequence[ErrorTable], *, markdown: bool = False) -> Iterator[str]:
     """The lines of the VM errors of each model; none for a model that met none."""
-    style = "github" if markdown else "simple"
     for table in tables:
         if not table.rows:
             continue
@@ -61,11 +63,12 @@ def error_lines(tables: Sequence[ErrorTable], *, markdown: bool = False) -> Iter
                 row.error_class,
                 *(str(row.by_level.get(level, 0)) for level in levels),
                 str(row.n_total),
-                ", ".join(f"{_cell(name)} ×{n}" for name, n in row.names) or _NO_VALUE,
+                ", ".join(f"{safe(name, width=30)} ×{n}" for name, n in row.names) or NO_VALUE,
             ]
             for row in table.rows
         ]
-        yield from _tabulate(rows, ["error", *levels, "all", "most often about"], style)
+        headers = ["error", *levels, "all", "most often about"]
+        yield from tabulated(headers, rows, markdown=markdown)
         if table.n_saw_error:
             yield (
                 f"recovered: {table.n_recovered} of {table.n_saw_error} items in which a tool call "
@@ -74,33 +77,20 @@ def error_lines(tables: Sequence[ErrorTable], *, markdown: bool = False) -> Iter
         yield ""
 
 
-def _cell(text: str) -> str:
-    """Model text that may stand in a table cell, plain or Markdown."""
-    return printable(text, width=30).replace("|", "¦").replace("`", "'").replace("<", "‹")
-
-
-def _tabulate(rows: Sequence[Sequence[str]], headers: Sequence[str], style: str) -> list[str]:
-    align = ("left", *["right"] * (len(headers) - 1))
-    return tabulate(
-        rows, headers=headers, tablefmt=style, colalign=align, disable_numparse=True
-    ).splitlines()
-
-
 def _cells(row: Row, *, sampled: bool) -> list[str]:
-    low, high = row.interval
     return [
         row.label,
         str(row.n_tasks),
         *([str(row.n_runs)] if sampled else []),
         str(row.n_pass),
-        _percent(row.pass_rate),
-        f"{100 * low:.0f}–{100 * high:.0f} %" if row.n_graded else _NO_VALUE,
-        _number(row.mean_score, 2),
+        percent(row.pass_rate),
+        percent_interval(row.interval) if row.n_graded else NO_VALUE,
+        number(row.mean_score, 2),
         str(row.n_void),
-        _number(row.tool_calls_per_item, 1),
+        number(row.tool_calls_per_item, 1),
         f"{row.n_tokens:,}",
-        _number(row.cost_usd, 4) if row.cost_usd is not None else "?",
-        _number(row.seconds_per_item, 2),
+        number(row.cost_usd, 4) if row.cost_usd is not None else "?",
+        number(row.seconds_per_item, 2),
     ]
 
 
@@ -139,7 +129,7 @@ def _search_remark(searches: Searches) -> str:
     )
 
 
-def _comparison(tables: Sequence[Table], style: str) -> list[str]:
+def _comparison(tables: Sequence[Table], *, markdown: bool) -> Iterator[str]:
     labels = list(dict.fromkeys(row.label for table in tables for row in table.rows[:-1]))
     labels.append(tables[0].total.label)
     rows = []
@@ -147,20 +137,13 @@ def _comparison(tables: Sequence[Table], style: str) -> list[str]:
         cells = [label]
         for table in tables:
             row = next((row for row in table.rows if row.label == label), None)
-            cells.append(_rate(row) if row else _NO_VALUE)
+            cells.append(_rate(row) if row else NO_VALUE)
         rows.append(cells)
-    return _tabulate(rows, ["level", *(table.name for table in tables)], style)
+    headers = ["level", *(table.name for table in tables)]
+    yield from tabulated(headers, rows, markdown=markdown)
 
 
 def _rate(row: Row) -> str:
     if row.pass_rate is None:
-        return _NO_VALUE
-    return f"{_percent(row.pass_rate)} ({row.n_pass}/{row.n_graded})"
-
-
-def _percent(rate: float | None) -> str:
-    return _NO_VALUE if rate is None else f"{100 * rate:.0f} %"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return _NO_VALUE if value is None else f"{value:.{digits}f}"
+        return NO_VALUE
+    return f"{percent(row.pass_rate)} ({row.n_pass}/{row.n_graded})"

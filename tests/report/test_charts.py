@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from pytest_sema_bench.report.charts import Priced, dollars, line_points, scatter
+from pytest_sema_bench.report.charts import Priced, line_points, scatter
+from pytest_sema_bench.report.text import dollars
 
 
 def model(name: str, cost_usd: float, rate: float = 0.5) -> Priced:

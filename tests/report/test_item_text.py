@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_sema_bench.records.record import Record
-from pytest_sema_bench.report.item_text import failure_lines, printable, void_lines
+from pytest_sema_bench.report.item_text import failure_lines, void_lines
+from pytest_sema_bench.report.text import printable
 from tests.samples.record import RECORD
 
 RUN = Path("reports/run-1")

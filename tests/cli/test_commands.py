@@ -1,0 +1,48 @@
+"""The console script as a whole."""
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from pytest_sema_bench import cli
+from pytest_sema_bench.cli import COMMANDS, main
+
+
+def test_each_command_has_its_module(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command that is listed can say how it is used."""
+    for name in COMMANDS:
+        with pytest.raises(SystemExit) as ended:
+            main([name, "--help"])
+        assert ended.value.code == 0
+        assert f"usage: sema-bench {name}" in capsys.readouterr().out
+
+
+def test_each_module_is_listed() -> None:
+    """No command module is left out of the list."""
+    modules = {path.stem for path in Path(cli.__file__).parent.glob("[a-z]*.py")}
+    assert {module for module, _ in COMMANDS.values()} == modules
+    assert all(import_module(f"{cli.__name__}.{module}").add_commands for module in modules)
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+def test_help_imports_no_command(argument: str) -> None:
+    """What the script only lists costs it nothing."""
+    code = (
+        "import sys; from pytest_sema_bench.cli import main\n"
+        f"try: main([{argument!r}])\n"
+        "except SystemExit: pass\n"
+        "known = [n for n in sys.modules if n.startswith('pytest_sema_bench.')]\n"
+        "assert sorted(known) == ['pytest_sema_bench.cli', 'pytest_sema_bench.errors'], known\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_an_unknown_command_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """A typo ends with status 2 and the commands there are."""
+    with pytest.raises(SystemExit) as ended:
+        main(["taks"])
+    assert ended.value.code == 2
+    assert "'tasks'" in capsys.readouterr().err
