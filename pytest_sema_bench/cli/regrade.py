@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.grading.regrade import Cause, Regrading, group_by_cause, new_folder, regrade
 from pytest_sema_bench.grading.scoring import AnswerGrader
-from pytest_sema_bench.records.folder import read_records, write_records
+from pytest_sema_bench.records.folder import read_records, settled, write_records
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.summary import table_lines
 from pytest_sema_bench.report.text import printable
@@ -34,7 +34,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if not run.is_dir():
         print(f"sema-bench regrade: there is no run folder {run}", file=sys.stderr)
         return 2
-    records = read_records(run)
+    records = tuple(settled(read_records(run)).values())
     if not records:
         print(f"sema-bench regrade: {run} holds no records", file=sys.stderr)
         return 2

@@ -10,6 +10,7 @@ from pytest_sema_bench.cli import main
 from pytest_sema_bench.grading.scoring import Scorer
 from pytest_sema_bench.records.folder import read_records, write_records
 from pytest_sema_bench.records.record import Record
+from tests.plugin.bench_dir import read_table
 from tests.samples.double_task import DOUBLE, RIGHT, WRONG, write_double_task
 
 
@@ -109,11 +110,27 @@ def test_another_vm_or_grader_is_named_as_the_cause(
 def test_void_records_are_kept_as_they_are(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """There is nothing to grade in an item that never had an answer."""
     right, _ = read_records(run)
-    void = replace(right, sample=3, outcome="void", answer=None, stop=None, score=None)
+    void = replace(right, key="key-3", sample=3, outcome="void", answer=None, stop=None, score=None)
     write_records(run / "records.jsonl", [right, void])
     main(["regrade", str(run)])
     assert "1 records without an answer (void)" in capsys.readouterr().out
     assert [r.outcome for r in read_records(run / "regraded-1")] == ["pass", "void"]
+
+
+def test_a_run_that_was_taken_up_counts_as_compare_counts_it(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An item that was void first and then passed has passed, wherever the run is read."""
+    right, _ = read_records(run)
+    void = replace(right, outcome="void", reason="api error", answer=None, stop=None, score=None)
+    write_records(run / "records.jsonl", [void, right])
+    assert main(["regrade", str(run)]) == 0
+    assert "without an answer" not in capsys.readouterr().out
+    summary = (run / "regraded-1" / "summary.md").read_text()
+    row = read_table(summary.splitlines(), "some-model-tools")["all"]
+    assert (row["passed"], row["void"]) == ("1", "0")
+    assert main(["compare", str(run), str(run / "regraded-1")]) == 0
+    assert "pass rate 100 %" in capsys.readouterr().out
 
 
 def test_a_half_written_last_line_is_dropped(run: Path) -> None:
