@@ -1,11 +1,11 @@
-"""How the tests of `chat` use a client, and a gate that notes what it is told."""
+"""How the tests of `chat` use a client, and a limiter that notes what it is told."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from pytest_sema_bench.chat import ChatClient, HttpWire, Patience
-from pytest_sema_bench.chat.permit import Ending, Permit
+from pytest_sema_bench.chat.permit import AttemptResult, Permit
 from pytest_sema_bench.redaction import Redactor
 
 KEY = "sk-secret-0123456789"
@@ -37,16 +37,16 @@ def use(
     return asyncio.run(run())
 
 
-class NotingGate:
-    """A gate that lets every attempt pass and keeps what it was asked and told."""
+class NotingLimiter:
+    """A limiter that lets every attempt pass and keeps what it was asked and told."""
 
     def __init__(self, delay_s: float = 0.0) -> None:
         self.asked: list[dict[str, Any]] = []
-        self.endings: list[Ending] = []
+        self.results: list[AttemptResult] = []
         self.n_open = 0
         self._delay_s = delay_s
 
-    async def enter(self, **asked: Any) -> Permit:
+    async def acquire(self, **asked: Any) -> Permit:
         """A permit, after a while."""
         await asyncio.sleep(self._delay_s)
         self.asked.append(asked)
@@ -55,9 +55,9 @@ class NotingGate:
 
 
 class _NotingPermit:
-    def __init__(self, gate: NotingGate) -> None:
-        self._gate = gate
+    def __init__(self, limiter: NotingLimiter) -> None:
+        self._limiter = limiter
 
-    def end(self, ending: Ending) -> None:
-        self._gate.endings.append(ending)
-        self._gate.n_open -= 1
+    def end(self, result: AttemptResult) -> None:
+        self._limiter.results.append(result)
+        self._limiter.n_open -= 1

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 from pytest_sema_bench.agent.tools import Toolbox, about_tools
 from pytest_sema_bench.chat import ChatReply
 from pytest_sema_bench.docsearch.search import Found
-from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.errors import BenchError, ModelError
 from pytest_sema_bench.grading import VMFailure
-from pytest_sema_bench.records.transcript import Call, Message, Tokens, Transcript
+from pytest_sema_bench.records.transcript import Call, ChatMessage, Tokens, Transcript, message_text
 from pytest_sema_bench.settings import Config
 
 
@@ -48,6 +48,8 @@ class AgentRun:
     """Text of the final message, without reasoning; "" if there was none."""
     stop: Stop | None
     """None if the run was broken off."""
+    broken_off_by: BenchError | None = None
+    """What the API or the VM ended the run with."""
     rounds: int
     """Replies with tool calls that were answered."""
     tool_calls: dict[str, int]
@@ -73,22 +75,16 @@ class AgentRun:
 
     @property
     def retries(self) -> int:
-        """Of all calls together."""
-        return sum(call.retries for call in self.transcript.calls)
+        """Of all calls together, one that failed in the end included."""
+        last = self.broken_off_by
+        n_failed = last.attempts - 1 if isinstance(last, ModelError) else 0
+        return n_failed + sum(call.retries for call in self.transcript.calls)
 
     @property
     def served_model(self) -> str | None:
         """What the server said it used, of the last call that said so."""
         names = [call.served_model for call in self.transcript.calls if call.served_model]
         return names[-1] if names else None
-
-
-class BrokenOff(Exception):
-    """The API or the VM ended a run, as its cause says; carries what there is of the run."""
-
-    def __init__(self, run: AgentRun) -> None:
-        super().__init__("the run was broken off")
-        self.run = run
 
 
 _FORCE = (
@@ -105,7 +101,7 @@ async def run_agent(
     toolbox: Toolbox,
     conversation: str | None = None,
 ) -> AgentRun:
-    """Run the loop to its end. Raises BrokenOff for what is not the model's doing."""
+    """The run, which may have been broken off by what is not the model's doing."""
     loop = _Loop(model_id, config, toolbox)
     loop.messages += [
         {"role": "system", "content": system_prompt(config)},
@@ -124,14 +120,14 @@ async def run_agent(
                 return loop.finish(reply, forced=forced)
             await loop.answer(reply.message, wanted)
     except BenchError as error:
-        raise BrokenOff(loop.so_far("", None)) from error
+        return loop.so_far("", None, broken_off_by=error)
 
 
 class _Loop:
     """The state of one run."""
 
     def __init__(self, model_id: str, config: Config, toolbox: Toolbox) -> None:
-        self.messages: list[Message] = []
+        self.messages: list[ChatMessage] = []
         self.calls: list[Call] = []
         self.rounds = 0
         self._model_id = model_id
@@ -159,7 +155,7 @@ class _Loop:
             body["tool_choice"] = "none" if forced else "auto"
         return body
 
-    async def answer(self, message: Message, wanted: list[Any]) -> None:
+    async def answer(self, message: ChatMessage, wanted: list[Any]) -> None:
         """Answer each tool call of a message, broken ones too."""
         self.rounds += 1
         message, wanted = _with_ids(message, wanted, self.rounds)
@@ -181,7 +177,7 @@ class _Loop:
 
     def finish(self, reply: ChatReply, *, forced: bool) -> AgentRun:
         """The run, with the reply as its last."""
-        answer = _text(reply.message)
+        answer = message_text(reply.message)
         if reply.call.finish_reason in ("length", "max_tokens"):
             stop = Stop.TRUNCATED
         elif answer.strip():
@@ -190,11 +186,14 @@ class _Loop:
             stop = Stop.STRAY_CALL if _tool_calls(reply.message) else Stop.EMPTY
         return self.so_far(answer, stop)
 
-    def so_far(self, answer: str, stop: Stop | None) -> AgentRun:
+    def so_far(
+        self, answer: str, stop: Stop | None, broken_off_by: BenchError | None = None
+    ) -> AgentRun:
         """The run as it is now."""
         return AgentRun(
             answer=answer,
             stop=stop,
+            broken_off_by=broken_off_by,
             rounds=self.rounds,
             tool_calls=dict(sorted(self._counts.items())),
             n_repairs=self._n_repairs,
@@ -217,28 +216,17 @@ def system_prompt(config: Config) -> str:
     return f"{text.strip()}\n\n{about_tools(config.tools, config.max_rounds)}"
 
 
-def _tool_calls(message: Message) -> list[Any]:
+def _tool_calls(message: ChatMessage) -> list[Any]:
     calls = message.get("tool_calls")
     return calls if isinstance(calls, list) else []
 
 
-def _text(message: Message) -> str:
-    """The content as text: a string, or the text parts of a list; reasoning is kept apart."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        return "".join(part for part in parts if isinstance(part, str))
-    return ""
-
-
-def _replayed(message: Message) -> Message:
+def _replayed(message: ChatMessage) -> ChatMessage:
     """The message for the next request: as it came, with the role some servers leave out."""
     return message if "role" in message else {"role": "assistant", **message}
 
 
-def _with_ids(message: Message, calls: list[Any], turn: int) -> tuple[Message, list[Any]]:
+def _with_ids(message: ChatMessage, calls: list[Any], turn: int) -> tuple[ChatMessage, list[Any]]:
     """Message and calls unchanged, unless a call has no id: then one is made up in both."""
     if all(isinstance(call, dict) and call.get("id") for call in calls):
         return message, calls

@@ -104,7 +104,7 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ModelEntry:
     """What a registry file says about a model."""
 
     name: str
@@ -129,7 +129,7 @@ class Registry:
     """All entries, and how to find one."""
 
     providers: Mapping[str, Provider]
-    models: Mapping[str, Entry]
+    models: Mapping[str, ModelEntry]
     configs: Mapping[str, Config]
 
     def model(self, name: str, base_url: str | None = None, key_env: str | None = None) -> Model:
@@ -143,7 +143,7 @@ class Registry:
             return Model(name=name, id=name, provider="offline", base_url=None, price=free)
         entry = self._entry(name)
         if base_url:
-            entry = entry or Entry(name=name, id=name, provider=None, source="command line")
+            entry = entry or ModelEntry(name=name, id=name, provider=None, source="command line")
             host = urlsplit(base_url).netloc.rpartition("@")[2]
             return _model(
                 entry,
@@ -153,7 +153,7 @@ class Registry:
             provider, separator, model_id = name.partition(":")
             if not (separator and model_id and provider in self.providers):
                 raise self._unknown(name)
-            entry = Entry(name=name, id=model_id, provider=provider, source="command line")
+            entry = ModelEntry(name=name, id=model_id, provider=provider, source="command line")
         return _model(entry, self._provider(entry))
 
     def config(self, name: str) -> Config:
@@ -166,12 +166,12 @@ class Registry:
                 f"known ones are {', '.join(sorted(self.configs))}"
             ) from None
 
-    def _entry(self, name: str) -> Entry | None:
+    def _entry(self, name: str) -> ModelEntry | None:
         if name in self.models:
             return self.models[name]
         return next((entry for entry in self.models.values() if name in entry.aliases), None)
 
-    def _provider(self, entry: Entry) -> Provider:
+    def _provider(self, entry: ModelEntry) -> Provider:
         if entry.provider is not None:
             return self.providers[entry.provider]
         assert entry.base_url is not None
@@ -188,7 +188,7 @@ class Registry:
         )
 
 
-def _model(entry: Entry, provider: Provider) -> Model:
+def _model(entry: ModelEntry, provider: Provider) -> Model:
     return Model(
         name=entry.name,
         id=entry.id,

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from pytest_sema_bench.catalog.models import Entry, Price, Provider, RateLimits, Registry
+from pytest_sema_bench.catalog.models import ModelEntry, Price, Provider, RateLimits, Registry
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.settings import Config, Sampling, read_pyproject_tables
 
@@ -25,7 +25,7 @@ def load_registry(root: Path) -> Registry:
     """The bundled entries under those of a project's root folder. Raises SettingsError."""
     bundled = Path(str(files("pytest_sema_bench.catalog") / "models.yaml"))
     providers: dict[str, Provider] = {}
-    models: dict[str, Entry] = {}
+    models: dict[str, ModelEntry] = {}
     configs: dict[str, Config] = {}
     for path, tables in (
         (bundled, _read(bundled)),
@@ -187,7 +187,7 @@ def _entry(
     name: str,
     entry: Mapping[str, Any],
     providers: Mapping[str, Provider],
-) -> Entry:
+) -> ModelEntry:
     where = f"models.{name}"
     provider, base_url = entry.get("provider"), entry.get("base_url")
     if (provider is None) == (base_url is None):
@@ -199,7 +199,7 @@ def _entry(
             f"{path}: {where}: provider {provider!r} is not defined; "
             f"defined are {', '.join(sorted(providers))}"
         )
-    return Entry(
+    return ModelEntry(
         name=name,
         id=entry["id"],
         provider=provider,

@@ -3,19 +3,19 @@
 from pytest_sema_bench.chat.backoff import Patience
 from pytest_sema_bench.chat.cassette import RecordingWire, ReplayWire, Wire
 from pytest_sema_bench.chat.client import ChatClient
-from pytest_sema_bench.chat.permit import Gate, OpenGate
+from pytest_sema_bench.chat.permit import Limiter, Unlimited
 from pytest_sema_bench.chat.reply import ChatReply
 from pytest_sema_bench.chat.transport import HttpWire, LocalTransport
 
 __all__ = [
     "ChatClient",
     "ChatReply",
-    "Gate",
     "HttpWire",
+    "Limiter",
     "LocalTransport",
-    "OpenGate",
     "Patience",
     "RecordingWire",
     "ReplayWire",
+    "Unlimited",
     "Wire",
 ]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_sema_bench.chat.faults import Said, excerpt
+from pytest_sema_bench.chat.faults import ErrorBody, excerpt
 from pytest_sema_bench.errors import SettingsError
 
 Body = dict[str, Any]
@@ -30,35 +30,35 @@ class Adaptation:
     """One change, and the refusals that call for it."""
 
     name: str
-    fits: Callable[[Said, Body], bool]
+    fits: Callable[[ErrorBody, Body], bool]
     apply: Callable[[Body, int | None], Body]
-    bound: Callable[[Said, Body], int] | None = None
+    bound: Callable[[ErrorBody, Body], int] | None = None
     """Of an adaptation with a number: the number that the refusal names."""
 
 
-def _says(said: Said, *patterns: str) -> bool:
-    message = said.message[:_SEARCHED_CHARS]
+def _says(error: ErrorBody, *patterns: str) -> bool:
+    message = error.message[:_SEARCHED_CHARS]
     return any(re.search(pattern, message, re.IGNORECASE | re.DOTALL) for pattern in patterns)
 
 
-def _names(said: Said, field: str, pattern: str | None = None) -> bool:
+def _names(error: ErrorBody, field: str, pattern: str | None = None) -> bool:
     """Whether a refusal is about a field of the request: as its `param`, else in its words."""
-    if said.param:
-        return re.split(r"[.\[]", said.param)[0] == field
-    return _says(said, pattern or rf"\b{field}\b")
+    if error.param:
+        return re.split(r"[.\[]", error.param)[0] == field
+    return _says(error, pattern or rf"\b{field}\b")
 
 
 def _without(*names: str) -> Callable[[Body, int | None], Body]:
     return lambda body, _: {name: value for name, value in body.items() if name not in names}
 
 
-def _refused(field: str, pattern: str | None = None) -> Callable[[Said, Body], bool]:
-    return lambda said, body: field in body and _names(said, field, pattern)
+def _refused(field: str, pattern: str | None = None) -> Callable[[ErrorBody, Body], bool]:
+    return lambda error, body: field in body and _names(error, field, pattern)
 
 
-def _wants_stream(said: Said, body: Body) -> bool:
+def _wants_stream(error: ErrorBody, body: Body) -> bool:
     return body.get("stream") is not True and _says(
-        said,
+        error,
         r"must have stream ?= ?true",
         r"enable_thinking.{0,40}non-?stream",
         r"only supports? (the )?stream",
@@ -70,9 +70,9 @@ def _streamed(body: Body, _: int | None) -> Body:
     return {**body, "stream": True, "stream_options": {"include_usage": True}}
 
 
-def _wants_other_name(said: Said, body: Body) -> bool:
+def _wants_other_name(error: ErrorBody, body: Body) -> bool:
     return "max_tokens" in body and _says(
-        said, r"use '?max_completion_tokens", r"'?max_tokens'? is not supported"
+        error, r"use '?max_completion_tokens", r"'?max_tokens'? is not supported"
     )
 
 
@@ -92,20 +92,20 @@ _BOUND = re.compile(
 _MAX_TOKENS = ("max_tokens", "max_completion_tokens")
 
 
-def _named_bound(said: Said, _: Body) -> int:
+def _named_bound(error: ErrorBody, _: Body) -> int:
     """The bound in a refusal; 0 if there is none.
 
     A full context is no bound of the model's: it depends on the prompt.
     """
-    if _says(said, r"context length"):
+    if _says(error, r"context length"):
         return 0
-    found = _BOUND.search(said.message[:_SEARCHED_CHARS])
+    found = _BOUND.search(error.message[:_SEARCHED_CHARS])
     return int(found[1].replace(",", "")) if found else 0
 
 
-def _over_bound(said: Said, body: Body) -> bool:
+def _over_bound(error: ErrorBody, body: Body) -> bool:
     wanted = max_tokens(body)
-    return wanted is not None and 0 < _named_bound(said, body) < wanted
+    return wanted is not None and 0 < _named_bound(error, body) < wanted
 
 
 def _bounded(body: Body, bound: int | None) -> Body:
@@ -128,9 +128,9 @@ def _lacks_reasoning(message: Any) -> bool:
     )
 
 
-def _wants_reasoning(said: Said, body: Body) -> bool:
+def _wants_reasoning(error: ErrorBody, body: Body) -> bool:
     return any(map(_lacks_reasoning, body["messages"])) and _says(
-        said,
+        error,
         r"reasoning_content\W.{0,80}(missing|must be|required)",
         r"(missing|requires?)\W.{0,40}reasoning_content",
     )
@@ -157,10 +157,10 @@ def _is_empty(content: object) -> bool:
     return isinstance(content, str) and not content.strip(" \n") and content != " "
 
 
-def _refuses_empty(said: Said, body: Body) -> bool:
+def _refuses_empty(error: ErrorBody, body: Body) -> bool:
     contents = [message.get("content") for message in body["messages"] if _is_assistant(message)]
     return any(content is None or _is_empty(content) for content in contents) and _says(
-        said, r"must not be empty", r"content (is|cannot be|can't be) empty", r"non-?empty content"
+        error, r"must not be empty", r"content (is|cannot be|can't be) empty", r"non-?empty content"
     )
 
 
@@ -253,14 +253,14 @@ class Adaptations:
         return body, tuple(labels)
 
     def learn(
-        self, said: Said, sent: Body, labels: Sequence[str], conversation: str | None = None
+        self, error: ErrorBody, sent: Body, labels: Sequence[str], conversation: str | None = None
     ) -> bool:
         """Whether a refusal of `sent` calls for an adaptation that was not in it; it is then."""
         used = {label.partition("=")[0] for label in labels}
         for adaptation in TABLE:
-            if adaptation.name not in used and adaptation.fits(said, sent):
-                bound = adaptation.bound(said, sent) if adaptation.bound else None
-                _remember(self._of(sent, conversation), sent, adaptation.name, bound, said)
+            if adaptation.name not in used and adaptation.fits(error, sent):
+                bound = adaptation.bound(error, sent) if adaptation.bound else None
+                _remember(self._of(sent, conversation), sent, adaptation.name, bound, error)
                 return True
         return False
 
@@ -275,14 +275,14 @@ class Adaptations:
 
 
 def _remember(
-    learned: dict[str, int | None], sent: Body, name: str, bound: int | None, said: Said
+    learned: dict[str, int | None], sent: Body, name: str, bound: int | None, error: ErrorBody
 ) -> None:
     if name not in learned:
         _log.info(
             "%s: %s from now on, for the server says: %s",
             excerpt(str(sent.get("model"))),
             _label(name, bound),
-            excerpt(said.message),
+            excerpt(error.message),
         )
     learned[name] = bound
 

@@ -18,7 +18,7 @@ class Patience:
     reply_s: float = 300.0
     """Total time for one attempt, from connecting to the last byte."""
     total_s: float = 900.0
-    """Total time for a call with all its attempts and waits, the time at the gate apart."""
+    """Total time for a call with all its attempts and waits, the time at the limiter apart."""
     attempts: int = 10
     first_wait_s: float = 0.5
     longest_wait_s: float = 60.0

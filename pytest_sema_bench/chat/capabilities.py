@@ -14,7 +14,7 @@ from pytest_sema_bench.chat.cassette import Wire
 from pytest_sema_bench.chat.client import ChatClient
 from pytest_sema_bench.chat.reply import ChatReply, reasoning_field
 from pytest_sema_bench.errors import ModelError
-from pytest_sema_bench.records.transcript import Message, Tokens
+from pytest_sema_bench.records.transcript import ChatMessage, Tokens
 from pytest_sema_bench.redaction import Redactor
 
 _MAX_TOKENS = 256
@@ -31,13 +31,13 @@ _TOOL = {
         },
     },
 }
-_ASK: Message = {
+_ASK: ChatMessage = {
     "role": "user",
     "content": "Call the tool eval_code with the code (+ 1 2), then say the value.",
 }
-_FORCE: Message = {"role": "user", "content": "Say the value now, without calling a tool."}
+_FORCE: ChatMessage = {"role": "user", "content": "Say the value now, without calling a tool."}
 _ABOUT_STREAMS = ("stream", "no-stream-options")
-_Outcome = ChatReply | ModelError
+_Tried = ChatReply | ModelError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,17 +80,17 @@ async def check_model(
     Each asks for 256 tokens. Raises ModelError if the first is not answered, and whatever else
     the wire raises. The wire is left open.
     """
-    trial = _Trial(wire, model_id, redactor, adapt, extra, patience)
-    first = await trial.ask([_ASK], "auto")
+    check = _Check(wire, model_id, redactor, adapt, extra, patience)
+    first = await check.ask([_ASK], "auto")
     messages = _gone_on(first.message)
-    forced = streamed = await trial.try_to_ask(messages, "none", stream=True)
+    forced = streamed = await check.try_to_ask(messages, "none", stream=True)
     if isinstance(forced, ModelError):
-        forced = await trial.try_to_ask(messages, "none")
-        streamed = await trial.try_to_ask([_ASK], "auto", stream=True)
-    return _findings(trial, first, forced, streamed)
+        forced = await check.try_to_ask(messages, "none")
+        streamed = await check.try_to_ask([_ASK], "auto", stream=True)
+    return _findings(check, first, forced, streamed)
 
 
-class _Trial:
+class _Check:
     """The calls of one check."""
 
     def __init__(
@@ -113,7 +113,7 @@ class _Trial:
         self._streamed = client([*dict.fromkeys([*adapt, "stream"])])
 
     async def ask(
-        self, messages: Sequence[Message], tool_choice: str, *, stream: bool = False
+        self, messages: Sequence[ChatMessage], tool_choice: str, *, stream: bool = False
     ) -> ChatReply:
         """The reply, kept for the findings. Raises ModelError."""
         body = {
@@ -129,8 +129,8 @@ class _Trial:
         return reply
 
     async def try_to_ask(
-        self, messages: Sequence[Message], tool_choice: str, *, stream: bool = False
-    ) -> _Outcome:
+        self, messages: Sequence[ChatMessage], tool_choice: str, *, stream: bool = False
+    ) -> _Tried:
         """The reply, or why there is none."""
         try:
             return await self.ask(messages, tool_choice, stream=stream)
@@ -138,12 +138,12 @@ class _Trial:
             return error
 
 
-def _gone_on(message: Message) -> list[Message]:
+def _gone_on(message: ChatMessage) -> list[ChatMessage]:
     """The conversation after the first reply: each tool call answered, a further one forbidden."""
     calls = message.get("tool_calls")
     if not isinstance(calls, list) or not calls:
         return [_ASK]
-    results: list[Message] = [
+    results: list[ChatMessage] = [
         {"role": "tool", "tool_call_id": call.get("id"), "content": "3"}
         for call in calls
         if isinstance(call, dict)
@@ -151,9 +151,9 @@ def _gone_on(message: Message) -> list[Message]:
     return [_ASK, {"role": "assistant", **message}, *results, _FORCE]
 
 
-def _findings(trial: _Trial, first: ChatReply, forced: _Outcome, streamed: _Outcome) -> Findings:
-    streams = [reply for reply in trial.replies if reply.streamed]
-    fields = (reasoning_field(reply.message) for reply in trial.replies)
+def _findings(check: _Check, first: ChatReply, forced: _Tried, streamed: _Tried) -> Findings:
+    streams = [reply for reply in check.replies if reply.streamed]
+    fields = (reasoning_field(reply.message) for reply in check.replies)
     return Findings(
         calls_tools=_calls_tools(first),
         takes_tool_choice_none=_taken(forced) and _obeys(forced),
@@ -161,11 +161,11 @@ def _findings(trial: _Trial, first: ChatReply, forced: _Outcome, streamed: _Outc
         reports_usage=None if first.streamed else first.call.tokens is not None,
         reports_usage_streamed=any(r.call.tokens for r in streams) if streams else None,
         reasoning_field=next(filter(None, fields), None),
-        adaptations=_needed(trial, first, forced),
+        adaptations=_needed(check, first, forced),
         served_model=first.call.served_model,
         upstream=first.call.upstream,
-        tokens=sum((r.call.tokens for r in trial.replies if r.call.tokens), Tokens()),
-        n_calls=trial.n_calls,
+        tokens=sum((r.call.tokens for r in check.replies if r.call.tokens), Tokens()),
+        n_calls=check.n_calls,
     )
 
 
@@ -176,26 +176,26 @@ def _calls_tools(first: ChatReply) -> bool | None:
     return None if first.call.finish_reason in ("length", "max_tokens") else False
 
 
-def _taken(outcome: _Outcome) -> bool | None:
+def _taken(outcome: _Tried) -> bool | None:
     """Whether a request was answered; None where something else than a refusal came between."""
     if isinstance(outcome, ChatReply):
         return True
     return False if outcome.status in (400, 404, 413, 422) else None
 
 
-def _obeys(forced: _Outcome) -> bool:
+def _obeys(forced: _Tried) -> bool:
     if not isinstance(forced, ChatReply):
         return False
     return "no-tool-choice" not in forced.call.adaptations and not _strays(forced)
 
 
-def _strays(forced: _Outcome) -> bool:
+def _strays(forced: _Tried) -> bool:
     return isinstance(forced, ChatReply) and bool(forced.message.get("tool_calls"))
 
 
-def _needed(trial: _Trial, first: ChatReply, forced: _Outcome) -> tuple[str, ...]:
+def _needed(check: _Check, first: ChatReply, forced: _Tried) -> tuple[str, ...]:
     """What was adapted, without the streaming that only this check asked for."""
-    names = dict.fromkeys(name for reply in trial.replies for name in reply.call.adaptations)
+    names = dict.fromkeys(name for reply in check.replies for name in reply.call.adaptations)
     if "stream" not in first.call.adaptations:
         names = {name: None for name in names if name not in _ABOUT_STREAMS}
     if _strays(forced):

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from pytest_sema_bench.chat.transport import Answer, Unreachable
+from pytest_sema_bench.chat.transport import RawResponse, Unreachable
 from pytest_sema_bench.errors import NoRecording
 from pytest_sema_bench.redaction import Redactor
 
@@ -32,7 +32,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 
 class Wire(Protocol):
-    """What carries a request to a server and brings the answer back."""
+    """What carries a request to a server and brings the response back."""
 
     @property
     def path(self) -> str:
@@ -44,8 +44,8 @@ class Wire(Protocol):
         """Where requests go, as errors name it: host, port and path."""
         ...
 
-    async def post(self, content: bytes, conversation: str | None) -> Answer:
-        """The answer to one request. Raises Unreachable."""
+    async def post(self, content: bytes, conversation: str | None) -> RawResponse:
+        """The response to one request. Raises Unreachable."""
         ...
 
     def end(self, conversation: str) -> None:
@@ -77,8 +77,8 @@ class RecordingWire:
         """Where requests go."""
         return self._wire.place
 
-    async def post(self, content: bytes, conversation: str | None) -> Answer:
-        """The answer to one request, kept on disk when this returns. Raises Unreachable."""
+    async def post(self, content: bytes, conversation: str | None) -> RawResponse:
+        """The response to one request, kept on disk when this returns. Raises Unreachable."""
         name = conversation or "conversation"
         try:
             answer = await self._wire.post(content, conversation)
@@ -88,7 +88,7 @@ class RecordingWire:
         except asyncio.CancelledError:
             self._keep(name, content, {"failure": "no complete reply in time", "sent": True})
             raise
-        self._keep(name, content, {"response": _written_answer(answer)})
+        self._keep(name, content, {"response": _written_response(answer)})
         return answer
 
     def end(self, conversation: str) -> None:
@@ -129,8 +129,8 @@ class ReplayWire:
         self._n_played: dict[str, int] = {}
         self._bodies: dict[str, dict[str, Any]] = {}
 
-    async def post(self, content: bytes, conversation: str | None) -> Answer:
-        """The recorded answer. Raises NoRecording, and Unreachable where that was recorded."""
+    async def post(self, content: bytes, conversation: str | None) -> RawResponse:
+        """The recorded response. Raises NoRecording, and Unreachable where that was recorded."""
         name = conversation or "conversation"
         file = self._folder / f"{name}.json"
         exchanges = _read(file)
@@ -150,7 +150,7 @@ class ReplayWire:
             self._n_played[name], self._bodies[name] = number + 1, body
             if "response" not in exchange:
                 raise Unreachable(exchange["failure"], sent=exchange["sent"])
-            return _read_answer(exchange["response"])
+            return _read_response(exchange["response"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise NoRecording(f"{file}, exchange {number + 1} is damaged: {error!r}") from error
 
@@ -236,7 +236,7 @@ def _read_body(request: Mapping[str, Any], before: Mapping[str, Any] | None) -> 
     return {**{name: before[name] for name in request.get("as_before", ())}, **body}
 
 
-def _written_answer(answer: Answer) -> dict[str, Any]:
+def _written_response(answer: RawResponse) -> dict[str, Any]:
     headers = {
         name: value
         for name, value in answer.headers.items()
@@ -262,7 +262,7 @@ def _written_payload(payload: bytes) -> dict[str, Any]:
     return {"text": text.split("\n")}
 
 
-def _read_answer(response: Mapping[str, Any]) -> Answer:
+def _read_response(response: Mapping[str, Any]) -> RawResponse:
     if "json" in response:
         text = json.dumps(_from_lines(response["json"]), **_STYLES[response["style"]])
         payload = text.encode("utf-8", "surrogatepass")
@@ -270,7 +270,7 @@ def _read_answer(response: Mapping[str, Any]) -> Answer:
         payload = "\n".join(response["text"]).encode("utf-8")
     else:
         payload = base64.b64decode(response["base64"])
-    return Answer(
+    return RawResponse(
         status=response["status"], headers=httpx.Headers(response["headers"]), payload=payload
     )
 

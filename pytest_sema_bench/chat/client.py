@@ -1,6 +1,6 @@
 """The chat client: one request body in, one reply out, with all that may happen in between.
 
-`ChatClient.complete` asks the gate before each request, sends it, and tells the gate what came
+`ChatClient.complete` asks the limiter before each request, sends it, and tells it what came
 of it. Failures that may pass are tried again after a wait; what a server refuses in a way that
 is known is adapted; anything else is a `ModelError`. What is odd about a message is for `agent`
 to read.
@@ -19,9 +19,9 @@ from pytest_sema_bench.chat.adapt import ADAPTABLE, Adaptations, max_tokens
 from pytest_sema_bench.chat.backoff import Patience, asked_wait_s, quota
 from pytest_sema_bench.chat.cassette import Wire
 from pytest_sema_bench.chat.faults import Fault, refusal
-from pytest_sema_bench.chat.permit import Billing, Ending, Gate, OpenGate, Permit
+from pytest_sema_bench.chat.permit import AttemptResult, Billing, Limiter, Permit, Unlimited
 from pytest_sema_bench.chat.reply import ChatReply, cleaned, doubt, read_reply
-from pytest_sema_bench.chat.transport import Answer, Unreachable
+from pytest_sema_bench.chat.transport import RawResponse, Unreachable
 from pytest_sema_bench.errors import BenchError, ModelError
 from pytest_sema_bench.redaction import Redactor
 
@@ -39,7 +39,7 @@ class ChatClient:
     Args:
         wire: What carries the requests; the client closes it.
         redactor: Knows the keys that must get into no text.
-        gate: Who is asked before each request; nobody if None.
+        limiter: Who is asked before each request; nobody if None.
         adapt: Adaptations that hold from the start (`adapt.TABLE` has their names).
         apart: Whether each conversation adapts for itself. What it sends does then not depend
             on what others met before, as recordings and replays need it.
@@ -53,14 +53,14 @@ class ChatClient:
         wire: Wire,
         *,
         redactor: Redactor,
-        gate: Gate | None = None,
+        limiter: Limiter | None = None,
         adapt: Sequence[str] = (),
         apart: bool = False,
         extra: Mapping[str, Any] | None = None,
         patience: Patience | None = None,
     ) -> None:
         self._redactor = redactor
-        self._gate = gate or OpenGate()
+        self._limiter = limiter or Unlimited()
         self._adaptations = Adaptations(adapt, apart=apart)
         self._apart = apart
         self._answered = False
@@ -72,7 +72,7 @@ class ChatClient:
     async def complete(self, body: dict[str, Any], conversation: str | None = None) -> ChatReply:
         """The reply to one request body; `conversation` names what it belongs to.
 
-        Raises ModelError, never with a key in its text, and what the gate or a replay raises:
+        Raises ModelError, never with a key in its text, and what the limiter or a replay raises:
         NotAsked, BudgetSpent, NoRecording.
         """
         call = _Call({**body, **self._extra}, conversation, self._patience)
@@ -121,36 +121,36 @@ class ChatClient:
         """One request with a permit of its own. Raises Fault, or _Adapted to send another."""
         # ASCII JSON, for half a surrogate pair that a model sent cannot be UTF-8.
         content = json.dumps(sent).encode()
-        permit = await self._enter(call, sent, len(content))
+        permit = await self._acquire(call, sent, len(content))
         # Holds for whatever is not foreseen below, being cancelled in flight for one.
-        ending = Ending(billing=Billing.UNKNOWN)
+        result = AttemptResult(billing=Billing.UNKNOWN)
         try:
-            reply, ending = await self._exchange(call, content)
+            reply, result = await self._exchange(call, content)
         except Fault as fault:
             call.last = fault
             if fault.status in ADAPTABLE and self._adaptations.learn(
-                fault.said, sent, labels, call.conversation
+                fault.body, sent, labels, call.conversation
             ):
-                ending = Ending(billing=fault.billing, quota=fault.quota)
+                result = AttemptResult(billing=fault.billing, quota=fault.quota)
                 raise _Adapted from None
             error = fault.error(self._place, call.n_attempts)
-            ending = fault.ending(error, gave_up=call.is_last)
+            result = fault.attempt_result(error, gave_up=call.is_last)
             raise
         except BenchError:  # a replay without a recording: nothing was sent
-            ending = Ending(billing=Billing.NOTHING)
+            result = AttemptResult(billing=Billing.NOTHING)
             raise
         except asyncio.CancelledError:
-            ending = Ending(billing=Billing.UNKNOWN, gave_up=call.clock.expired())
+            result = AttemptResult(billing=Billing.UNKNOWN, gave_up=call.clock.expired())
             raise
         finally:
-            permit.end(ending)
+            permit.end(result)
         return reply
 
-    async def _enter(self, call: "_Call", sent: dict[str, Any], n_bytes: int) -> Permit:
+    async def _acquire(self, call: "_Call", sent: dict[str, Any], n_bytes: int) -> Permit:
         """A permit. The time that it takes is not the call's."""
         wanted = max_tokens(sent)
         call.stop_clock()
-        permit = await self._gate.enter(
+        permit = await self._limiter.acquire(
             model_id=str(sent.get("model")),
             n_prompt_bytes=n_bytes,
             max_tokens=_MAX_TOKENS_UNSAID if wanted is None else wanted,
@@ -159,7 +159,7 @@ class ChatClient:
         call.start_clock()
         return permit
 
-    async def _exchange(self, call: "_Call", content: bytes) -> tuple[ChatReply, Ending]:
+    async def _exchange(self, call: "_Call", content: bytes) -> tuple[ChatReply, AttemptResult]:
         """What one request brought. Raises Fault."""
         started = time.monotonic()
         answer = await self._send(content, call)
@@ -174,9 +174,9 @@ class ChatClient:
             raise
         tokens = reply.call.tokens
         billing = Billing.UNKNOWN if tokens is None else Billing.USAGE
-        return reply, Ending(billing=billing, tokens=tokens, answered=True, quota=left)
+        return reply, AttemptResult(billing=billing, tokens=tokens, answered=True, quota=left)
 
-    async def _send(self, content: bytes, call: "_Call") -> Answer:
+    async def _send(self, content: bytes, call: "_Call") -> RawResponse:
         try:
             async with asyncio.timeout(self._patience.reply_s):
                 return await self._wire.post(content, call.conversation)
@@ -191,7 +191,7 @@ class ChatClient:
                 billing=Billing.UNKNOWN if lost.sent else Billing.NOTHING,
             ) from None
 
-    def _read(self, answer: Answer, call: "_Call", latency_s: float) -> ChatReply:
+    def _read(self, answer: RawResponse, call: "_Call", latency_s: float) -> ChatReply:
         """The reply, taken in spite of what is doubtful about it once that has been tried."""
         doubtful = None
         try:

@@ -7,10 +7,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
-from pytest_sema_bench.chat.permit import Billing, Ending, Quota, Reach
+from pytest_sema_bench.chat.permit import AttemptResult, Billing, Quota, Reach
 from pytest_sema_bench.errors import ModelError
 from pytest_sema_bench.records.transcript import Tokens
 
@@ -20,17 +19,8 @@ _MESSAGE_CHARS = 600
 and what a task says about an empty account is no word of the server's."""
 
 
-class Kind(Enum):
-    """What a fault holds for."""
-
-    PASSES = "nothing: the same request may succeed later"
-    KEY = "every request with this key"
-    MODEL = "every request for this model"
-    REQUEST = "this request"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class ErrorBody:
     """An error object, in whichever form a server writes it."""
 
     message: str = ""
@@ -44,7 +34,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
-    kind: Kind
+    reach: Reach
     statuses: frozenset[int] = frozenset()
     """Empty for any status but 2xx, 5xx included."""
     words: frozenset[str] = frozenset()
@@ -55,15 +45,15 @@ class _Rule:
     throttled: bool = False
     advice: str = ""
 
-    def fits(self, status: int, said: Said) -> bool:
+    def fits(self, status: int, body: ErrorBody) -> bool:
         if self.statuses and status not in self.statuses:
             return False
         if self.flagged:
-            return said.flagged
+            return body.flagged
         if not self.words and self.text is None:
             return True
-        found = self.text is not None and self.text.search(said.message[:_MESSAGE_CHARS])
-        return bool(self.words & said.words or found)
+        found = self.text is not None and self.text.search(body.message[:_MESSAGE_CHARS])
+        return bool(self.words & body.words or found)
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -86,7 +76,7 @@ _RULES = (
     # Alibaba: 400 with code Arrearage (help.aliyun.com/zh/model-studio/error-code).
     # "You exceeded your current quota" says nothing: Gemini writes it for each minute's limit too.
     _Rule(
-        kind=Kind.KEY,
+        reach=Reach.KEY,
         statuses=frozenset({400, 402, 403, 412, 429}),
         words=frozenset(
             {"insufficient_quota", "1113", "exceeded_current_quota_error", "arrearage"}
@@ -99,7 +89,7 @@ _RULES = (
     # llama.cpp: 500 "tools param requires --jinja flag"; OpenRouter: 404 "No endpoints found that
     # support tool use" (pydantic/pydantic-ai#2896).
     _Rule(
-        kind=Kind.MODEL,
+        reach=Reach.MODEL,
         text=_any(
             r"does not support tools",
             r"tool choice requires --enable-auto-tool-choice",
@@ -112,7 +102,7 @@ _RULES = (
     # length"; Moonshot: 400 "exceeded model token limit"; llama.cpp: "exceeds the available context
     # size"; Ollama cuts the conversation, then 500 "no user query found" (ollama/ollama#18107).
     _Rule(
-        kind=Kind.REQUEST,
+        reach=Reach.REQUEST,
         words=frozenset({"context_length_exceeded", "exceed_context_size_error"}),
         text=_any(
             r"maximum context length",
@@ -124,11 +114,11 @@ _RULES = (
     ),
     # OpenRouter: 403 is also what moderation answers, about one prompt and not about the key
     # (openrouter.ai/docs/api-reference/errors, "Moderation errors").
-    _Rule(kind=Kind.REQUEST, statuses=frozenset({403}), flagged=True),
+    _Rule(reach=Reach.REQUEST, statuses=frozenset({403}), flagged=True),
     # OpenAI: 403 or 400 with code model_not_found; OpenRouter: 400 "… is not a valid model ID";
     # DeepSeek: 400 "Model Not Exist".
     _Rule(
-        kind=Kind.MODEL,
+        reach=Reach.MODEL,
         statuses=frozenset({400, 403}),
         words=frozenset({"model_not_found"}),
         text=_any(r"not a valid model id", r"model not exist"),
@@ -136,40 +126,40 @@ _RULES = (
     ),
     # docs.fireworks.ai/guides/inference-error-codes; the same statuses mean the same elsewhere.
     _Rule(
-        kind=Kind.KEY,
+        reach=Reach.KEY,
         statuses=frozenset({401}),
         advice="check the environment variable that holds the key",
     ),
-    _Rule(kind=Kind.KEY, statuses=frozenset({402, 412}), advice=_UNPAID),
+    _Rule(reach=Reach.KEY, statuses=frozenset({402, 412}), advice=_UNPAID),
     _Rule(
-        kind=Kind.KEY,
+        reach=Reach.KEY,
         statuses=frozenset({403}),
         advice="this key may not do that: check its rights, and that it belongs to this server",
     ),
     _Rule(
-        kind=Kind.MODEL,
+        reach=Reach.MODEL,
         statuses=frozenset({404}),
         advice=f"is the model's name right, and the base URL? {_CHECK}",
     ),
-    _Rule(kind=Kind.MODEL, statuses=frozenset({422}), advice=_CHECK),
+    _Rule(reach=Reach.MODEL, statuses=frozenset({422}), advice=_CHECK),
     # Z.ai: code "1302" (too many calls at the same time) comes as 429 (kaitranntt/ccs#402);
     # Fireworks and Moonshot answer 503 under load, Anthropic 529.
     _Rule(
-        kind=Kind.PASSES,
+        reach=Reach.PASSES,
         statuses=frozenset({429, 503, 529}),
         throttled=True,
         advice="lower --sema-concurrency if this goes on",
     ),
-    _Rule(kind=Kind.PASSES, words=frozenset({"1302"}), throttled=True),
-    _Rule(kind=Kind.PASSES, statuses=frozenset({408, 409, 425, *range(500, 600)})),
+    _Rule(reach=Reach.PASSES, words=frozenset({"1302"}), throttled=True),
+    _Rule(reach=Reach.PASSES, statuses=frozenset({408, 409, 425, *range(500, 600)})),
     _Rule(
-        kind=Kind.REQUEST,
+        reach=Reach.REQUEST,
         statuses=frozenset({413}),
         advice=_FULL,
     ),
-    _Rule(kind=Kind.REQUEST, statuses=frozenset({400}), advice=_CHECK),
-    _Rule(kind=Kind.REQUEST, statuses=frozenset(range(300, 400)), advice="check the base URL"),
-    _Rule(kind=Kind.REQUEST),
+    _Rule(reach=Reach.REQUEST, statuses=frozenset({400}), advice=_CHECK),
+    _Rule(reach=Reach.REQUEST, statuses=frozenset(range(300, 400)), advice="check the base URL"),
+    _Rule(reach=Reach.REQUEST),
 )
 
 _STATUS_OF_WORD = {
@@ -193,19 +183,19 @@ class Fault(Exception):
         self,
         text: str,
         *,
-        kind: Kind = Kind.PASSES,
+        reach: Reach = Reach.PASSES,
         billing: Billing = Billing.UNKNOWN,
         status: int | None = None,
-        said: Said | None = None,
+        body: ErrorBody | None = None,
         advice: str = "",
         throttled: bool = False,
         tokens: Tokens | None = None,
     ) -> None:
         super().__init__(text)
-        self.kind = kind
+        self.reach = reach
         self.billing = Billing.USAGE if tokens is not None else billing
         self.status = status
-        self.said = said or Said()
+        self.body = body or ErrorBody()
         self.advice = advice
         self.throttled = throttled
         self.tokens = tokens
@@ -217,7 +207,7 @@ class Fault(Exception):
     @property
     def passes(self) -> bool:
         """Whether trying again makes sense."""
-        return self.kind is Kind.PASSES
+        return self.reach is Reach.PASSES
 
     def error(self, place: str, n_attempts: int) -> ModelError:
         """What the caller is told."""
@@ -229,15 +219,14 @@ class Fault(Exception):
             attempts=n_attempts,
         )
 
-    def ending(self, error: ModelError, *, gave_up: bool) -> Ending:
-        """What the gate is told."""
-        reach = {Kind.KEY: Reach.KEY, Kind.MODEL: Reach.MODEL}.get(self.kind)
-        return Ending(
+    def attempt_result(self, error: ModelError, *, gave_up: bool) -> AttemptResult:
+        """What the limiter is told."""
+        return AttemptResult(
             billing=self.billing,
             tokens=self.tokens,
             throttled=self.throttled,
             wait_s=self.wait_s,
-            refusal=(reach, error) if reach else None,
+            refusal=(self.reach, error) if self.reach in (Reach.KEY, Reach.MODEL) else None,
             gave_up=gave_up and self.passes,
             quota=self.quota,
         )
@@ -245,8 +234,8 @@ class Fault(Exception):
 
 def refusal(status: int, text: str) -> Fault:
     """The fault that an HTTP status other than 2xx stands for. `text` is the cleaned body."""
-    said = said_in(_json(text)) or Said(message=text)
-    return _fault(status, said, text, f"the server answered {status}", Billing.NOTHING)
+    body = read_error_body(_json(text)) or ErrorBody(message=text)
+    return _fault(status, body, text, f"the server answered {status}", Billing.NOTHING)
 
 
 def error_inside(error: object, text: str, tokens: Tokens | None) -> Fault:
@@ -255,24 +244,24 @@ def error_inside(error: object, text: str, tokens: Tokens | None) -> Fault:
     OpenRouter sends such with the status in `error.code`, and the same at the level of the
     choice (openrouter.ai/docs/api-reference/errors). Without a code it may pass.
     """
-    said = said_in({"error": error}) or Said()
-    status = next(filter(None, map(_status, sorted(said.words))), 500)
+    body = read_error_body({"error": error}) or ErrorBody()
+    status = next(filter(None, map(_status, sorted(body.words))), 500)
     # A refusal costs nothing; what broke while the model was at work may have cost something.
     billing = Billing.NOTHING if status < 500 else Billing.UNKNOWN
-    fault = _fault(status, said, text, "the server answered 200 with an error inside", billing)
+    fault = _fault(status, body, text, "the server answered 200 with an error inside", billing)
     if tokens is not None:
         fault.tokens, fault.billing = tokens, Billing.USAGE
     return fault
 
 
-def _fault(status: int, said: Said, text: str, what: str, billing: Billing) -> Fault:
-    rule = next(rule for rule in _RULES if rule.fits(status, said))
+def _fault(status: int, body: ErrorBody, text: str, what: str, billing: Billing) -> Fault:
+    rule = next(rule for rule in _RULES if rule.fits(status, body))
     return Fault(
-        f"{what}: {excerpt(said.message or text)}",
-        kind=rule.kind,
+        f"{what}: {excerpt(body.message or text)}",
+        reach=rule.reach,
         billing=billing,
         status=status,
-        said=said,
+        body=body,
         advice=rule.advice,
         throttled=rule.throttled,
     )
@@ -284,7 +273,7 @@ def _status(word: str) -> int | None:
     return _STATUS_OF_WORD.get(word)
 
 
-def said_in(data: object) -> Said | None:
+def read_error_body(data: object) -> ErrorBody | None:
     """The error object of a body; None if it holds none.
 
     Forms: OpenAI's {"error": {…}}, {"error": "text"}, vLLM's {"object": "error", …}, FastAPI's
@@ -298,7 +287,7 @@ def said_in(data: object) -> Said | None:
     if isinstance(error, Mapping) and isinstance(error.get("error"), Mapping):
         error = error["error"]
     if not isinstance(error, Mapping):
-        return Said(message=_text(error))
+        return ErrorBody(message=_text(error))
     words = (error.get(name) for name in ("code", "type", "status"))
     metadata = error.get("metadata")
     metadata = metadata if isinstance(metadata, Mapping) else {}
@@ -306,7 +295,7 @@ def said_in(data: object) -> Said | None:
     # "Provider returned error" (anomalyco/opencode#6056).
     parts = [_text(error.get("message") or error.get("detail")), _text(metadata.get("raw"))]
     param = error.get("param")
-    return Said(
+    return ErrorBody(
         message=" ".join(filter(None, parts)),
         words=frozenset(str(word).lower() for word in words if isinstance(word, str | int)),
         param=param if isinstance(param, str) else None,

@@ -1,4 +1,4 @@
-"""What the client needs of whoever decides when a call may be sent: `limits` provides it.
+"""Leave to send a request: what the client needs of a limiter. `limits` provides it.
 
 A client asks for a permit before each attempt and gives it back with what came of it, so that
 concurrency, rate limits, the circuit breaker and the budget see every request, retries too.
@@ -21,10 +21,12 @@ class Billing(Enum):
 
 
 class Reach(Enum):
-    """What a final refusal holds for."""
+    """What the failure of a request holds for."""
 
-    KEY = "every model behind this key"
-    MODEL = "this model"
+    PASSES = "nothing: the same request may succeed later"
+    REQUEST = "this request"
+    MODEL = "every request for this model"
+    KEY = "every request with this key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,7 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class AttemptResult:
     """How an attempt ended."""
 
     billing: Billing
@@ -51,7 +53,7 @@ class Ending:
     wait_s: float | None = None
     """How long the server asked to wait."""
     refusal: tuple[Reach, ModelError] | None = None
-    """A final refusal: nothing that it holds for needs to be sent any more."""
+    """For a model or key, what the server said: nothing that this holds for needs to be sent."""
     gave_up: bool = False
     """The last attempt of a call that failed after all its retries."""
     quota: Quota | None = None
@@ -60,15 +62,15 @@ class Ending:
 class Permit(Protocol):
     """Leave to send one attempt."""
 
-    def end(self, ending: Ending) -> None:
+    def end(self, result: AttemptResult) -> None:
         """Give it back. Must be called once, whatever happens; later calls do nothing."""
         ...
 
 
-class Gate(Protocol):
+class Limiter(Protocol):
     """Who decides when an attempt may be sent."""
 
-    async def enter(
+    async def acquire(
         self, *, model_id: str, n_prompt_bytes: int, max_tokens: int, begun: bool = False
     ) -> Permit:
         """A permit, waiting for it. Raises NotAsked or BudgetSpent.
@@ -80,14 +82,14 @@ class Gate(Protocol):
 
 
 class _FreePermit:
-    def end(self, ending: Ending) -> None:
+    def end(self, result: AttemptResult) -> None:
         pass
 
 
-class OpenGate:
+class Unlimited:
     """Lets every attempt pass: for the reference model and for replays."""
 
-    async def enter(
+    async def acquire(
         self, *, model_id: str, n_prompt_bytes: int, max_tokens: int, begun: bool = False
     ) -> Permit:
         """A permit, at once."""

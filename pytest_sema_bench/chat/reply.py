@@ -6,7 +6,7 @@ from typing import Any
 
 from pytest_sema_bench.chat.faults import Fault, error_inside, excerpt
 from pytest_sema_bench.chat.stream import CutOff, is_stream, read_stream
-from pytest_sema_bench.records.transcript import Call, Message, Tokens
+from pytest_sema_bench.records.transcript import Call, ChatMessage, Tokens, message_text
 from pytest_sema_bench.redaction import Redactor
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
@@ -18,7 +18,7 @@ and newer vLLM (vllm-project/vllm#27572); OpenRouter; a few local servers."""
 class ChatReply:
     """The assistant's message as it came, and what the call was like."""
 
-    message: Message
+    message: ChatMessage
     call: Call
     streamed: bool = False
 
@@ -71,7 +71,7 @@ def doubt(reply: ChatReply) -> str | None:
     message, reason = reply.message, reply.call.finish_reason
     if reason in ("length", "max_tokens") or message.get("tool_calls"):
         return None
-    has_text = bool(_visible(message.get("content")))
+    has_text = bool(message_text(message).strip())
     if reason == "tool_calls" and (message.get("tool_calls") == [] or not has_text):
         return "the reply ends for tool calls and holds none"
     others = ("refusal", "function_call", "audio", *REASONING_FIELDS)
@@ -80,7 +80,7 @@ def doubt(reply: ChatReply) -> str | None:
     return "the reply is an empty message"
 
 
-def reasoning_field(message: Message) -> str | None:
+def reasoning_field(message: ChatMessage) -> str | None:
     """The field in which a message has its reasoning; None if it has none."""
     return next((name for name in REASONING_FIELDS if message.get(name)), None)
 
@@ -137,16 +137,6 @@ def _raise_error_inside(data: dict[str, Any], text: str, tokens: Tokens | None) 
     # vLLM's form, in which the body is the error object.
     if not choices and data.get("object") == "error":
         raise error_inside(data, text, tokens)
-
-
-def _visible(content: object) -> str:
-    """The text of a content, blanks at its ends apart; a list of parts may hold other things."""
-    if isinstance(content, str):
-        return content.strip()
-    if not isinstance(content, list):
-        return ""
-    texts = (part.get("text") if isinstance(part, dict) else str(part) for part in content)
-    return "".join(text for text in texts if isinstance(text, str)).strip()
 
 
 def _string(value: object) -> str | None:

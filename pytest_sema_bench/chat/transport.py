@@ -34,7 +34,7 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class RawResponse:
     """What came back for one request, unread."""
 
     status: int
@@ -81,8 +81,8 @@ class HttpWire:
             client=lambda: _session(base_url, n_connections), proxy=_proxy(self._url)
         )
 
-    async def post(self, content: bytes, conversation: str | None) -> Answer:
-        """The answer to one request, whatever it belongs to.
+    async def post(self, content: bytes, conversation: str | None) -> RawResponse:
+        """The response to one request, whatever it belongs to.
 
         Raises Unreachable, whose text may hold anything.
         """
@@ -100,7 +100,7 @@ class HttpWire:
                 raise Unreachable(text, sent=False, refused=True) from None
             text = str(error) or type(error).__name__
             raise Unreachable(text, sent=not _before_sending(error)) from None
-        return Answer(status=response.status_code, headers=response.headers, payload=payload)
+        return RawResponse(status=response.status_code, headers=response.headers, payload=payload)
 
     def end(self, conversation: str) -> None:
         """Nothing to free: each request stands for itself."""

@@ -1,10 +1,10 @@
 """When a call may be sent: concurrency, rates, circuit breaker and budget, shared by processes.
 
 All processes of a machine meet in one small SQLite database in the cache folder (`ledger`).
-`gate` is what a chat client waits at; `pace` holds the rules, without any database.
+`limiter` is what a chat client waits at; `throttle` holds the rules, without any database.
 """
 
 from pytest_sema_bench.limits.ledger import Ledger, RunState, open_ledger
-from pytest_sema_bench.limits.limiter import Gates
+from pytest_sema_bench.limits.limiter import Limiters
 
-__all__ = ["Gates", "Ledger", "RunState", "open_ledger"]
+__all__ = ["Ledger", "Limiters", "RunState", "open_ledger"]

@@ -20,10 +20,10 @@ import psutil
 
 from pytest_sema_bench.cache import CACHE_VARIABLE, cache_folder
 from pytest_sema_bench.catalog.models import RateLimits
-from pytest_sema_bench.chat.permit import Ending, Reach
+from pytest_sema_bench.chat.permit import AttemptResult, Reach
 from pytest_sema_bench.errors import BudgetSpent, NotAsked, SettingsError
 from pytest_sema_bench.limits.throttle import (
-    Pace,
+    Throttle,
     emptied,
     refreshed,
     taken,
@@ -130,41 +130,45 @@ class Ledger:
         now = time.time()
         with self._transaction():
             self._check_refusals(ask)
-            pace = refreshed(self._pace(ask.scope), ask.limits, now)
+            throttle = refreshed(self._throttle(ask.scope), ask.limits, now)
             in_flight = self._in_flight(ask.scope)
-            wait = wait_s(pace, ask.limits, n_in_flight=in_flight, n_tokens=ask.n_tokens, now=now)
+            wait = wait_s(
+                throttle, ask.limits, n_in_flight=in_flight, n_tokens=ask.n_tokens, now=now
+            )
             if wait == 0.0 and not self._affords(ask):
                 wait = None
             if wait == 0.0:
                 self._hold(ask, 1, ask.worst_usd or 0.0)
-                pace = taken(pace, ask.n_tokens, now)
-                self._set_pace(ask.scope, pace)
+                throttle = taken(throttle, ask.n_tokens, now)
+                self._set_throttle(ask.scope, throttle)
             elif now - self._reaped_at > _REAP_EVERY_S:
                 self._reap(now)
         return wait
 
-    def end(self, ask: Ask, ending: Ending, cost_usd: float) -> None:
+    def end(self, ask: Ask, result: AttemptResult, cost_usd: float) -> None:
         """Give an attempt's place back and learn from how it ended."""
         now = time.time()
         with self._transaction():
             n_in_flight = self._in_flight(ask.scope)
             self._hold(ask, -1, -(ask.worst_usd or 0.0))
             self._spend(ask.run, cost_usd)
-            pace = self._pace(ask.scope)
-            if ending.throttled:
-                pace = throttled(pace, n_in_flight=n_in_flight, asked_s=ending.wait_s, now=now)
-            elif ending.answered:
-                over = ending.tokens.total - ask.n_tokens if ending.tokens else 0
-                pace = went_well(pace, n_in_flight=n_in_flight, n_tokens_over=over, now=now)
-            if ending.quota is not None:
-                pace = emptied(pace, ending.quota, now)
-            if ending.gave_up:
-                pace = self._give_up(ask, pace, now)
-            if ending.refusal is not None:
-                reach, error = ending.refusal
+            throttle = self._throttle(ask.scope)
+            if result.throttled:
+                throttle = throttled(
+                    throttle, n_in_flight=n_in_flight, asked_s=result.wait_s, now=now
+                )
+            elif result.answered:
+                over = result.tokens.total - ask.n_tokens if result.tokens else 0
+                throttle = went_well(throttle, n_in_flight=n_in_flight, n_tokens_over=over, now=now)
+            if result.quota is not None:
+                throttle = emptied(throttle, result.quota, now)
+            if result.gave_up:
+                throttle = self._give_up(ask, throttle, now)
+            if result.refusal is not None:
+                reach, error = result.refusal
                 model = ask.model_id if reach is Reach.MODEL else ""
                 self._refuse(ask.scope, model, str(error), now)
-            self._set_pace(ask.scope, pace)
+            self._set_throttle(ask.scope, throttle)
 
     def count(self, run: str, *, graded: bool, n_retries: int) -> None:
         """Take note of an item that ended."""
@@ -220,13 +224,13 @@ class Ledger:
             "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?)", (scope, model, reason, now)
         )
 
-    def _give_up(self, ask: Ask, pace: Pace, now: float) -> Pace:
-        n_gave_up = pace.n_gave_up + 1
+    def _give_up(self, ask: Ask, throttle: Throttle, now: float) -> Throttle:
+        n_gave_up = throttle.n_gave_up + 1
         if n_gave_up >= _DOWN_AFTER:
             reason = f"the server seems down: {n_gave_up} calls in a row failed, retries and all"
             self._refuse(ask.scope, "", reason, now)
             n_gave_up = 0
-        return replace(pace, n_gave_up=n_gave_up)
+        return replace(throttle, n_gave_up=n_gave_up)
 
     def _affords(self, ask: Ask) -> bool:
         """Whether the run's cap leaves room now. Raises BudgetSpent if it never will."""
@@ -267,12 +271,12 @@ class Ledger:
         ).fetchone()
         return int(n_calls)
 
-    def _pace(self, scope: str) -> Pace:
+    def _throttle(self, scope: str) -> Throttle:
         row = self._db.execute("SELECT pace FROM paces WHERE scope = ?", (scope,)).fetchone()
-        return Pace() if row is None else Pace(**json.loads(row[0]))
+        return Throttle() if row is None else Throttle(**json.loads(row[0]))
 
-    def _set_pace(self, scope: str, pace: Pace) -> None:
-        text = json.dumps({name: getattr(pace, name) for name in Pace.__dataclass_fields__})
+    def _set_throttle(self, scope: str, throttle: Throttle) -> None:
+        text = json.dumps({name: getattr(throttle, name) for name in Throttle.__dataclass_fields__})
         self._db.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (scope, text))
 
     def _reap(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""The gate that a chat client waits at, with the ledger behind it.
+"""The limiter that a chat client waits at, with the ledger behind it.
 
 Within a process, calls to a server wait in line, and only the first in line asks the ledger.
 """
@@ -10,7 +10,7 @@ from collections import defaultdict
 from itertools import count
 
 from pytest_sema_bench.catalog.models import Model
-from pytest_sema_bench.chat.permit import Billing, Ending
+from pytest_sema_bench.chat.permit import AttemptResult, Billing
 from pytest_sema_bench.limits.ledger import Ask, Ledger
 
 _POLL_S = 0.05
@@ -26,19 +26,19 @@ class Line:
         self._waiting: list[tuple[bool, int, asyncio.Event]] = []
         self._numbers = count()
 
-    def join(self, *, begun: bool) -> "Place":
+    def join(self, *, begun: bool) -> "Turn":
         """A place in the line; it must be left."""
-        place = Place((not begun, next(self._numbers), asyncio.Event()), self)
-        heapq.heappush(self._waiting, place.entry)
-        return place
+        turn = Turn((not begun, next(self._numbers), asyncio.Event()), self)
+        heapq.heappush(self._waiting, turn.entry)
+        return turn
 
-    def is_first(self, place: "Place") -> bool:
-        """Whether nobody goes before this place."""
-        return self._waiting[0] is place.entry
+    def is_first(self, turn: "Turn") -> bool:
+        """Whether nobody goes before."""
+        return self._waiting[0] is turn.entry
 
-    def leave(self, place: "Place") -> None:
+    def leave(self, turn: "Turn") -> None:
         """Give up a place; who is first now learns it."""
-        self._waiting.remove(place.entry)
+        self._waiting.remove(turn.entry)
         heapq.heapify(self._waiting)
         self.stir()
 
@@ -48,7 +48,7 @@ class Line:
             self._waiting[0][2].set()
 
 
-class Place:
+class Turn:
     """A place in a line."""
 
     def __init__(self, entry: tuple[bool, int, asyncio.Event], line: Line) -> None:
@@ -72,8 +72,8 @@ class Place:
         stirred.clear()
 
 
-class Gates:
-    """All gates of a process. Must be used on one event loop."""
+class Limiters:
+    """All limiters of a process. Must be used on one event loop."""
 
     def __init__(self, ledger: Ledger, *, run: str, started: float) -> None:
         self.ledger = ledger
@@ -81,71 +81,71 @@ class Gates:
         self.started = started
         self.lines: dict[str, Line] = defaultdict(Line)
 
-    def gate(self, model: Model, key: str | None) -> "SharedGate":
-        """The gate for a model behind a key."""
-        return SharedGate(self, model, scope_of(model.base_url or "", key))
+    def limiter(self, model: Model, key: str | None) -> "SharedLimiter":
+        """The limiter for a model behind a key."""
+        return SharedLimiter(self, model, scope_of(model.base_url or "", key))
 
 
-class SharedGate:
+class SharedLimiter:
     """What decides when a call to one model may be sent."""
 
-    def __init__(self, gates: Gates, model: Model, scope: str) -> None:
-        self._gates = gates
+    def __init__(self, limiters: Limiters, model: Model, scope: str) -> None:
+        self._limiters = limiters
         self._model = model
         self._scope = scope
 
-    async def enter(
+    async def acquire(
         self, *, model_id: str, n_prompt_bytes: int, max_tokens: int, begun: bool = False
     ) -> "SharedPermit":
         """A permit, waiting for it. Raises NotAsked or BudgetSpent."""
         price = self._model.price
         ask = Ask(
             scope=self._scope,
-            run=self._gates.run,
-            started=self._gates.started,
+            run=self._limiters.run,
+            started=self._limiters.started,
             model_id=model_id,
             limits=self._model.limits,
             n_tokens=n_prompt_bytes // _CHARS_PER_TOKEN + min(max_tokens, _USUAL_COMPLETION_TOKENS),
             worst_usd=price.worst_usd(n_prompt_bytes, max_tokens) if price else None,
         )
-        line = self._gates.lines[self._scope]
-        place = line.join(begun=begun)
+        line = self._limiters.lines[self._scope]
+        turn = line.join(begun=begun)
         try:
             while True:
-                if not place.is_first:
-                    await place.wait(None)
+                if not turn.is_first:
+                    await turn.wait(None)
                     continue
-                wait_s = self._gates.ledger.enter(ask)
+                wait_s = self._limiters.ledger.enter(ask)
                 if wait_s == 0.0:
-                    return SharedPermit(self._gates, self._model, ask)
-                await place.wait(_POLL_S if wait_s is None else wait_s)
+                    return SharedPermit(self._limiters, self._model, ask)
+                await turn.wait(_POLL_S if wait_s is None else wait_s)
         finally:
-            line.leave(place)
+            line.leave(turn)
 
 
 class SharedPermit:
     """Leave to send one attempt."""
 
-    def __init__(self, gates: Gates, model: Model, ask: Ask) -> None:
-        self._gates = gates
+    def __init__(self, limiters: Limiters, model: Model, ask: Ask) -> None:
+        self._limiters = limiters
         self._model = model
         self._ask = ask
         self._ended = False
 
-    def end(self, ending: Ending) -> None:
+    def end(self, result: AttemptResult) -> None:
         """Give it back; only the first call counts."""
         if self._ended:
             return
         self._ended = True
-        self._gates.ledger.end(self._ask, ending, self._cost_usd(ending))
-        self._gates.lines[self._ask.scope].stir()
+        self._limiters.ledger.end(self._ask, result, self._cost_usd(result))
+        self._limiters.lines[self._ask.scope].stir()
 
-    def _cost_usd(self, ending: Ending) -> float:
+    def _cost_usd(self, result: AttemptResult) -> float:
         price = self._model.price
-        if price is None or ending.billing is Billing.NOTHING:
+        if price is None or result.billing is Billing.NOTHING:
             return 0.0
-        if ending.billing is Billing.USAGE and ending.tokens is not None:
-            return price.cost_usd(ending.tokens)
+        if result.billing is Billing.USAGE and result.tokens is not None:
+            return price.cost_usd(result.tokens)
         return self._ask.worst_usd or 0.0
 
 

@@ -26,7 +26,7 @@ _USED = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Throttle:
     """What is known about a server and key. Times are seconds since the epoch."""
 
     limit: float = FIRST_LIMIT
@@ -46,16 +46,16 @@ class Pace:
     used_at: float = 0.0
 
 
-def refreshed(pace: Pace, limits: RateLimits, now: float) -> Pace:
-    """The pace at this moment: stale knowledge forgotten, buckets filled up."""
-    if now - pace.used_at > STALE_S:
-        pace = Pace(filled_at=0.0)
-    elapsed_s = max(0.0, now - pace.filled_at)
+def refreshed(throttle: Throttle, limits: RateLimits, now: float) -> Throttle:
+    """The throttle at this moment: stale knowledge forgotten, buckets filled up."""
+    if now - throttle.used_at > STALE_S:
+        throttle = Throttle(filled_at=0.0)
+    elapsed_s = max(0.0, now - throttle.filled_at)
     return replace(
-        pace,
-        limit=min(pace.limit, limits.concurrency or HIGHEST_LIMIT),
-        requests=_filled(pace.requests, limits.requests_per_minute, elapsed_s),
-        tokens=_filled(pace.tokens, limits.tokens_per_minute, elapsed_s),
+        throttle,
+        limit=min(throttle.limit, limits.concurrency or HIGHEST_LIMIT),
+        requests=_filled(throttle.requests, limits.requests_per_minute, elapsed_s),
+        tokens=_filled(throttle.tokens, limits.tokens_per_minute, elapsed_s),
         filled_at=now,
     )
 
@@ -68,59 +68,67 @@ def _filled(level: float | None, per_minute: float | None, elapsed_s: float) -> 
 
 
 def wait_s(
-    pace: Pace, limits: RateLimits, *, n_in_flight: int, n_tokens: int, now: float
+    throttle: Throttle, limits: RateLimits, *, n_in_flight: int, n_tokens: int, now: float
 ) -> float | None:
     """Seconds until a call may go: 0.0 for now, None for when another one has ended."""
-    if now < pace.paused_until:
-        return pace.paused_until - now
-    if n_in_flight >= max(1, int(pace.limit)):
+    if now < throttle.paused_until:
+        return throttle.paused_until - now
+    if n_in_flight >= max(1, int(throttle.limit)):
         return None
     waits = [0.0]
-    if pace.requests is not None and limits.requests_per_minute and pace.requests < 1:
-        waits.append((1 - pace.requests) * 60 / limits.requests_per_minute)
-    if pace.tokens is not None and limits.tokens_per_minute:
+    if throttle.requests is not None and limits.requests_per_minute and throttle.requests < 1:
+        waits.append((1 - throttle.requests) * 60 / limits.requests_per_minute)
+    if throttle.tokens is not None and limits.tokens_per_minute:
         # A call larger than the whole bucket goes when the bucket is full.
         needed = min(n_tokens, max(1.0, limits.tokens_per_minute * _BURST))
-        if pace.tokens < needed:
-            waits.append((needed - pace.tokens) * 60 / limits.tokens_per_minute)
+        if throttle.tokens < needed:
+            waits.append((needed - throttle.tokens) * 60 / limits.tokens_per_minute)
     return max(waits)
 
 
-def taken(pace: Pace, n_tokens: int, now: float) -> Pace:
-    """The pace after a call was let go."""
+def taken(throttle: Throttle, n_tokens: int, now: float) -> Throttle:
+    """The throttle after a call was let go."""
     return replace(
-        pace,
-        requests=None if pace.requests is None else pace.requests - 1,
-        tokens=None if pace.tokens is None else pace.tokens - n_tokens,
+        throttle,
+        requests=None if throttle.requests is None else throttle.requests - 1,
+        tokens=None if throttle.tokens is None else throttle.tokens - n_tokens,
         used_at=now,
     )
 
 
-def went_well(pace: Pace, *, n_in_flight: int, n_tokens_over: int, now: float) -> Pace:
-    """The pace after a good reply; `n_tokens_over` is how many more tokens it used than thought."""
-    tokens = None if pace.tokens is None else pace.tokens - n_tokens_over
-    pace = replace(pace, n_clean=pace.n_clean + 1, n_gave_up=0, tokens=tokens, used_at=now)
-    if pace.n_clean < pace.limit or n_in_flight < _USED * pace.limit:
-        return pace
-    grown = pace.limit * 2 if pace.doubling else max(pace.limit + 1, pace.limit * GROWTH)
-    return replace(pace, limit=min(grown, HIGHEST_LIMIT), n_clean=0)
-
-
-def throttled(pace: Pace, *, n_in_flight: int, asked_s: float | None, now: float) -> Pace:
-    """The pace after the server asked for fewer calls, for `asked_s` seconds if it said so."""
-    pause_s = min(asked_s or 0.0, LONGEST_PAUSE_S)
-    pace = replace(
-        pace, doubling=False, n_clean=0, paused_until=max(pace.paused_until, now + pause_s)
+def went_well(throttle: Throttle, *, n_in_flight: int, n_tokens_over: int, now: float) -> Throttle:
+    """The throttle after a good reply; `n_tokens_over` is what it used above what was thought."""
+    tokens = None if throttle.tokens is None else throttle.tokens - n_tokens_over
+    throttle = replace(
+        throttle, n_clean=throttle.n_clean + 1, n_gave_up=0, tokens=tokens, used_at=now
     )
-    if now - pace.cut_at < max(EPISODE_S, pause_s):
-        return pace
-    return replace(pace, limit=max(1.0, min(pace.limit, n_in_flight) * CUT), cut_at=now)
+    if throttle.n_clean < throttle.limit or n_in_flight < _USED * throttle.limit:
+        return throttle
+    grown = (
+        throttle.limit * 2
+        if throttle.doubling
+        else max(throttle.limit + 1, throttle.limit * GROWTH)
+    )
+    return replace(throttle, limit=min(grown, HIGHEST_LIMIT), n_clean=0)
 
 
-def emptied(pace: Pace, quota: Quota, now: float) -> Pace:
-    """The pace after a reply whose headers say what is left: a pause if that is nothing."""
+def throttled(
+    throttle: Throttle, *, n_in_flight: int, asked_s: float | None, now: float
+) -> Throttle:
+    """The throttle after the server asked for fewer calls, for `asked_s` seconds if it said so."""
+    pause_s = min(asked_s or 0.0, LONGEST_PAUSE_S)
+    throttle = replace(
+        throttle, doubling=False, n_clean=0, paused_until=max(throttle.paused_until, now + pause_s)
+    )
+    if now - throttle.cut_at < max(EPISODE_S, pause_s):
+        return throttle
+    return replace(throttle, limit=max(1.0, min(throttle.limit, n_in_flight) * CUT), cut_at=now)
+
+
+def emptied(throttle: Throttle, quota: Quota, now: float) -> Throttle:
+    """The throttle after a reply whose headers say what is left: a pause if that is nothing."""
     used_up = any(left is not None and left < 1 for left in (quota.n_requests, quota.n_tokens))
     if not used_up or quota.reset_s is None:
-        return pace
+        return throttle
     pause_s = min(quota.reset_s, LONGEST_PAUSE_S)
-    return replace(pace, paused_until=max(pace.paused_until, now + pause_s))
+    return replace(throttle, paused_until=max(throttle.paused_until, now + pause_s))

@@ -6,7 +6,21 @@ Messages are the raw dictionaries of the chat API. No header and no key is ever 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-Message = dict[str, Any]
+ChatMessage = dict[str, Any]
+
+
+def message_text(message: ChatMessage) -> str:
+    """What a message says: its content, or the texts of its parts; reasoning is kept apart."""
+    return _text_of(message.get("content"))
+
+
+def _text_of(content: object) -> str:
+    """Servers send a text, a list of texts, or parts such as `{"type": "text", "text": …}`."""
+    if isinstance(content, list):
+        return "".join(map(_text_of, content))
+    if isinstance(content, dict):
+        content = content.get("text")
+    return content if isinstance(content, str) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +71,7 @@ class Call:
 class Transcript:
     """All messages in order, and the calls that made the assistant's ones."""
 
-    messages: tuple[Message, ...]
+    messages: tuple[ChatMessage, ...]
     calls: tuple[Call, ...]
 
     def as_json(self) -> dict[str, Any]:

@@ -16,25 +16,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from pytest_sema_bench.agent.loop import AgentRun, BrokenOff, run_agent
+from pytest_sema_bench.agent.loop import AgentRun, run_agent
 from pytest_sema_bench.agent.reference import ReferenceModel
 from pytest_sema_bench.agent.tools import Toolbox, make_toolbox
 from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.chat import (
     ChatClient,
-    Gate,
     HttpWire,
+    Limiter,
     LocalTransport,
-    OpenGate,
     Patience,
     RecordingWire,
     ReplayWire,
+    Unlimited,
     Wire,
 )
 from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.settings import DocsSettings
 from pytest_sema_bench.grading import Grader, Verdict
-from pytest_sema_bench.limits import Gates, Ledger, open_ledger
+from pytest_sema_bench.limits import Ledger, Limiters, open_ledger
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.run.item import WorkItem
@@ -243,7 +243,7 @@ class _Resources:
         self._redactor = Redactor(terms.keys)
         self._ledger = ledger
         self._search = make_search(terms.docs)
-        self._gates = Gates(ledger, run=terms.run, started=terms.started)
+        self._limiters = Limiters(ledger, run=terms.run, started=terms.started)
         self._reference = reference
         self._keep = keep
         self._clients: dict[tuple[str, str | None], ChatClient] = {}
@@ -261,9 +261,10 @@ class _Resources:
             finally:
                 elapsed_s = time.monotonic() - started
                 leave()
-            end = await self._grader.grade(item.task, run.answer, truncated=run.truncated)
-        except BrokenOff as broken:
-            run, end = broken.run, NoVerdict.because(broken.__cause__)
+            if run.broken_off_by is None:
+                end = await self._grader.grade(item.task, run.answer, truncated=run.truncated)
+            else:
+                end = NoVerdict.because(run.broken_off_by)
         except Exception as error:
             end = NoVerdict.because(error)
         record = make_record(item, run, end, latency_s=elapsed_s, vm=self.vm_info)
@@ -320,10 +321,10 @@ class _Resources:
             offline = model.base_url is None or terms.replay is not None
             named = None if offline else model.key_env
             key = os.environ.get(named) if named else None
-            gate: Gate = OpenGate() if offline else self._gates.gate(model, key)
+            limiter: Limiter = Unlimited() if offline else self._limiters.limiter(model, key)
             self._clients[place] = ChatClient(
                 self._wire(model, key),
-                gate=gate,
+                limiter=limiter,
                 adapt=model.adapt,
                 # What one conversation teaches must not decide what another one sends.
                 apart=terms.record is not None or terms.replay is not None,

@@ -42,7 +42,7 @@ class NoVerdict:
     """Of what should not happen."""
 
     @classmethod
-    def because(cls, error: BaseException | None) -> "NoVerdict":
+    def because(cls, error: BaseException) -> "NoVerdict":
         """The reason that an exception gives."""
         for kind, void in _VOIDS:
             if isinstance(error, kind):

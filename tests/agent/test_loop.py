@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sema_bench.agent.loop import AgentRun, BrokenOff, Stop, run_agent
+from pytest_sema_bench.agent.loop import AgentRun, Stop, run_agent
 from pytest_sema_bench.agent.tools import make_toolbox
 from pytest_sema_bench.chat import ChatClient, HttpWire, Patience
 from pytest_sema_bench.errors import ModelError
@@ -238,26 +238,28 @@ def test_reasoning_is_kept_apart_from_the_answer(converse: Converse) -> None:
 PARTS: list[object] = [
     {"type": "thinking", "thinking": WRONG},
     {"type": "text", "text": RIGHT[:20]},
-    "stray",
+    RIGHT[20:30],
     None,
     {"type": "text", "text": None},
-    {"type": "text", "text": RIGHT[20:]},
+    {"type": "text", "text": RIGHT[30:]},
 ]
 CONTENT: dict[str, tuple[object, str]] = {
     "text": (RIGHT, RIGHT),
     "parts": (PARTS, RIGHT),
+    "a part that is no list": ({"type": "text", "text": RIGHT}, RIGHT),
+    "plain strings": ([RIGHT[:20], RIGHT[20:]], RIGHT),
     "null": (None, ""),
     "empty": ("", ""),
     "blank": (" \n", " \n"),
     "no parts": ([], ""),
     "a number": (5, ""),
-    "an object": ({"text": RIGHT}, ""),
+    "an object": ({"output": RIGHT}, ""),
 }
 
 
 @pytest.mark.parametrize(("content", "answer"), CONTENT.values(), ids=CONTENT)
 def test_content_comes_in_several_forms(content: Any, answer: str, converse: Converse) -> None:
-    """Text is the answer, text parts are joined, anything else is an empty answer."""
+    """Text is the answer, strings and text parts are joined, anything else is an empty answer."""
     run, verdict = converse([say(content)])
     assert run.answer == answer
     right = answer == RIGHT
@@ -381,13 +383,12 @@ def test_usage_retries_and_names_are_summed_up(converse: Converse) -> None:
 
 
 def test_trouble_with_the_api_is_no_answer_of_the_model(converse: Converse) -> None:
-    """It is raised with what there is of the conversation, which was paid for."""
-    with pytest.raises(BrokenOff) as caught:
-        converse([call_tool("1"), refuse(400)])
-    run, cause = caught.value.run, caught.value.__cause__
+    """It is kept with what there is of the conversation, which was paid for, and its attempts."""
+    run, _ = converse([call_tool("1"), refuse(500), refuse(400)])
     assert (run.stop, run.answer, run.tool_calls) == (None, "", {"eval_code": 1})
     assert [message["role"] for message in run.transcript.messages][2:] == ["assistant", "tool"]
-    assert isinstance(cause, ModelError)
+    assert isinstance(run.broken_off_by, ModelError)
+    assert run.retries == 1
 
 
 def test_the_transcript_holds_it_all(converse: Converse, chat_server: ChatServer) -> None:

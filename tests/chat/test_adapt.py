@@ -9,10 +9,10 @@ import pytest
 
 from pytest_sema_bench.chat import ChatClient, ChatReply
 from pytest_sema_bench.chat.adapt import BY_NAME, Adaptations
-from pytest_sema_bench.chat.faults import Said
+from pytest_sema_bench.chat.faults import ErrorBody
 from pytest_sema_bench.chat.permit import Billing
 from pytest_sema_bench.errors import ModelError, SettingsError
-from tests.asking import KEY, NotingGate, use
+from tests.asking import KEY, NotingLimiter, use
 from tests.chat_server import ChatServer, Request, Step, complete, raw, refuse, say
 
 USER = {"role": "user", "content": "Two and two?"}
@@ -116,7 +116,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
 def test_a_refusal_picks_its_adaptation(label: str, text: str) -> None:
     """The words of real servers, and what they call for."""
     adaptations = Adaptations()
-    assert adaptations.learn(Said(message=text), FULL, ())
+    assert adaptations.learn(ErrorBody(message=text), FULL, ())
     assert adaptations.apply(FULL)[1] == (label,)
 
 
@@ -125,7 +125,7 @@ def test_an_adaptation_is_not_applied_twice(label: str, text: str) -> None:
     """What was changed already and is still refused is refused."""
     body, labels = Adaptations([label]).apply(FULL)
     again = Adaptations([label])
-    again.learn(Said(message=text), body, labels)
+    again.learn(ErrorBody(message=text), body, labels)
     assert label not in [name for name in again.apply(FULL)[1] if name not in labels]
 
 
@@ -142,7 +142,7 @@ OTHERS: dict[str, str] = {
 @pytest.mark.parametrize("text", OTHERS.values(), ids=OTHERS)
 def test_other_refusals_pick_none(text: str) -> None:
     """A request that is refused for another reason is not changed at random."""
-    assert not Adaptations().learn(Said(message=text), FULL, ())
+    assert not Adaptations().learn(ErrorBody(message=text), FULL, ())
 
 
 def test_what_is_not_in_the_request_is_not_taken_out_of_it() -> None:
@@ -150,17 +150,17 @@ def test_what_is_not_in_the_request_is_not_taken_out_of_it() -> None:
     bare = {"model": "m", "messages": [USER]}
     for _, text in REFUSALS.values():
         learned = Adaptations()
-        learned.learn(Said(message=text), bare, ())
+        learned.learn(ErrorBody(message=text), bare, ())
         assert set(learned.apply(bare)[1]) <= {"stream"}
 
 
 def test_the_parameter_that_a_server_names_decides() -> None:
     """Its text may mention others."""
-    said = Said(message="top_p and temperature: see the docs", param="temperature")
+    body = ErrorBody(message="top_p and temperature: see the docs", param="temperature")
     adaptations = Adaptations()
-    adaptations.learn(said, FULL, ())
+    adaptations.learn(body, FULL, ())
     assert adaptations.apply(FULL)[1] == ("no-temperature",)
-    assert not Adaptations().learn(Said(message="temperature", param="messages[1]"), FULL, ())
+    assert not Adaptations().learn(ErrorBody(message="temperature", param="messages[1]"), FULL, ())
 
 
 LATER = {**FULL, "tool_choice": "auto"}
@@ -267,23 +267,23 @@ def test_a_refusal_is_adapted_to_once_and_remembered(
 ) -> None:
     """The second call sends no refused request, and no attempt of either was used up."""
     chat_server.play(picky)
-    gate = NotingGate()
+    limiter = NotingLimiter()
 
     async def twice(client: ChatClient) -> list[ChatReply]:
         return [await client.complete(ASK), await client.complete(ASK)]
 
     with caplog.at_level(logging.INFO, logger="pytest_sema_bench.chat"):
-        replies = use(twice, chat_server.url, gate=gate)
+        replies = use(twice, chat_server.url, limiter=limiter)
     assert [reply.call.retries for reply in replies] == [0, 0]
     assert {reply.call.adaptations for reply in replies} == {("no-top-p", "no-temperature")}
     assert chat_server.n_requests == 4
-    assert [ending.billing for ending in gate.endings] == [
+    assert [result.billing for result in limiter.results] == [
         Billing.NOTHING,
         Billing.NOTHING,
         Billing.USAGE,
         Billing.USAGE,
     ]
-    assert not any(ending.refusal or ending.gave_up for ending in gate.endings)
+    assert not any(result.refusal or result.gave_up for result in limiter.results)
     assert [record.message.partition(",")[0] for record in caplog.records] == [
         "m: no-temperature from now on",
         "m: no-top-p from now on",

@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from pytest_sema_bench.chat.cassette import RecordingWire, ReplayWire, first_difference
-from pytest_sema_bench.chat.transport import Answer, Unreachable
+from pytest_sema_bench.chat.transport import RawResponse, Unreachable
 from pytest_sema_bench.errors import NoRecording
 from pytest_sema_bench.redaction import Redactor
 
 KEY = "sk-secret-0123456789"
 PATH = "/v1/chat/completions"
 NAME = "L1-01-adding/m-tools-s1"
-Reply = Answer | Unreachable
+Reply = RawResponse | Unreachable
 
 
 class ScriptedWire:
@@ -29,7 +29,7 @@ class ScriptedWire:
     def __init__(self, replies: Sequence[Reply]) -> None:
         self._replies = list(replies)
 
-    async def post(self, content: bytes, conversation: str | None) -> Answer:
+    async def post(self, content: bytes, conversation: str | None) -> RawResponse:
         """The next answer."""
         reply = self._replies.pop(0)
         if isinstance(reply, Unreachable):
@@ -43,9 +43,9 @@ class ScriptedWire:
         """Nothing to close."""
 
 
-def answer(payload: bytes, status: int = 200, **headers: str) -> Answer:
+def answer(payload: bytes, status: int = 200, **headers: str) -> RawResponse:
     """An answer with these bytes."""
-    return Answer(status=status, headers=httpx.Headers(headers), payload=payload)
+    return RawResponse(status=status, headers=httpx.Headers(headers), payload=payload)
 
 
 def body(*texts: str, **fields: Any) -> bytes:
@@ -68,11 +68,11 @@ def record(folder: Path, exchanges: Sequence[tuple[bytes, Reply]], name: str | N
     asyncio.run(run())
 
 
-def replay(folder: Path, requests: Sequence[bytes], name: str | None = NAME) -> list[Answer]:
+def replay(folder: Path, requests: Sequence[bytes], name: str | None = NAME) -> list[RawResponse]:
     """What the recording answers."""
     wire = ReplayWire(folder, PATH)
 
-    async def run() -> list[Answer]:
+    async def run() -> list[RawResponse]:
         return [await wire.post(content, name) for content in requests]
 
     return asyncio.run(run())

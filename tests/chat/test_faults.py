@@ -1,4 +1,4 @@
-"""Faults by class: what is tried again, what ends a key or a model, what the gate is told."""
+"""Faults by class: what is tried again, what ends a key or a model, what the limiter is told."""
 
 import asyncio
 import json
@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from pytest_sema_bench.chat import ChatClient, ChatReply, Patience
-from pytest_sema_bench.chat.permit import Billing, Ending, Quota, Reach
+from pytest_sema_bench.chat.permit import AttemptResult, Billing, Quota, Reach
 from pytest_sema_bench.errors import BudgetSpent, ModelError, NotAsked
 from pytest_sema_bench.records.transcript import Tokens
-from tests.asking import BODY, NotingGate, use
+from tests.asking import BODY, NotingLimiter, use
 from tests.chat_server import (
     CUT_OFF,
     DRIP,
@@ -31,24 +31,27 @@ from tests.chat_server import (
 COUNTED = Tokens(prompt=100, cached=40, completion=10, reasoning=4)
 
 
-def ask(server: ChatServer, gate: NotingGate | None = None, **options: Any) -> ChatReply:
+def ask(server: ChatServer, limiter: NotingLimiter | None = None, **options: Any) -> ChatReply:
     """The reply to one body."""
     return use(
-        lambda client: client.complete(BODY), server.url, gate=gate or NotingGate(), **options
+        lambda client: client.complete(BODY),
+        server.url,
+        limiter=limiter or NotingLimiter(),
+        **options,
     )
 
 
-def fail(server: ChatServer, step: Step, **options: Any) -> tuple[ModelError, list[Ending]]:
-    """How a call ends to which the server always answers like this, and what the gate was told."""
+def fail(server: ChatServer, step: Step, **options: Any) -> tuple[ModelError, list[AttemptResult]]:
+    """How a call ends that is always answered like this, and what the limiter was told."""
     server.play([step])
-    gate = NotingGate()
+    limiter = NotingLimiter()
     with pytest.raises(ModelError) as caught:
-        ask(server, gate, **options)
-    assert gate.n_open == 0
-    return caught.value, gate.endings
+        ask(server, limiter, **options)
+    assert limiter.n_open == 0
+    return caught.value, limiter.results
 
 
-def said(status: int, message: str = "", **fields: Any) -> Step:
+def body(status: int, message: str = "", **fields: Any) -> Step:
     """An error status with an error object."""
     return raw(json.dumps({"error": {"message": message, **fields}}).encode(), status=status)
 
@@ -65,29 +68,29 @@ FINAL: dict[str, tuple[Step, Reach, str]] = {
     "412": (refuse(412), Reach.KEY, "top it up"),
     "404": (refuse(404), Reach.MODEL, "sema-bench models check NAME"),
     "422": (refuse(422), Reach.MODEL, "sema-bench models check NAME"),
-    "OpenAI, no quota": (said(429, "x", code="insufficient_quota"), Reach.KEY, "top it up"),
-    "DeepSeek, no balance": (said(400, "Insufficient Balance"), Reach.KEY, "top it up"),
-    "Z.ai, no balance": (said(429, "Please recharge.", code="1113"), Reach.KEY, "top it up"),
-    "Z.ai, in Chinese": (said(429, "余额不足或无可用资源包,请充值。"), Reach.KEY, "top it up"),
+    "OpenAI, no quota": (body(429, "x", code="insufficient_quota"), Reach.KEY, "top it up"),
+    "DeepSeek, no balance": (body(400, "Insufficient Balance"), Reach.KEY, "top it up"),
+    "Z.ai, no balance": (body(429, "Please recharge.", code="1113"), Reach.KEY, "top it up"),
+    "Z.ai, in Chinese": (body(429, "余额不足或无可用资源包,请充值。"), Reach.KEY, "top it up"),
     "Moonshot, no balance": (
-        said(429, "suspended", type="exceeded_current_quota_error"),
+        body(429, "suspended", type="exceeded_current_quota_error"),
         Reach.KEY,
         "top it up",
     ),
-    "Ollama, no tools": (said(400, "gemma does not support tools"), Reach.MODEL, "=bare"),
-    "llama.cpp, no tools": (said(500, "tools param requires --jinja flag"), Reach.MODEL, "=bare"),
+    "Ollama, no tools": (body(400, "gemma does not support tools"), Reach.MODEL, "=bare"),
+    "llama.cpp, no tools": (body(500, "tools param requires --jinja flag"), Reach.MODEL, "=bare"),
     "vLLM, no tools": (
-        said(400, '"auto" tool choice requires --enable-auto-tool-choice'),
+        body(400, '"auto" tool choice requires --enable-auto-tool-choice'),
         Reach.MODEL,
         "=bare",
     ),
     "OpenRouter, no tools": (
-        said(404, "No endpoints found that support tool use."),
+        body(404, "No endpoints found that support tool use."),
         Reach.MODEL,
         "=bare",
     ),
-    "OpenRouter, no such model": (said(400, "a/b is not a valid model ID"), Reach.MODEL, "name"),
-    "OpenAI, model not allowed": (said(403, "x", code="model_not_found"), Reach.MODEL, "name"),
+    "OpenRouter, no such model": (body(400, "a/b is not a valid model ID"), Reach.MODEL, "name"),
+    "OpenAI, model not allowed": (body(403, "x", code="model_not_found"), Reach.MODEL, "name"),
     "inside a 200, 401": (inside(401), Reach.KEY, "variable"),
     "inside a 200, 402": (inside("402"), Reach.KEY, "top it up"),
     "inside a 200, by type": (inside(None, type="authentication_error"), Reach.KEY, "variable"),
@@ -96,17 +99,17 @@ FINAL: dict[str, tuple[Step, Reach, str]] = {
 
 
 @pytest.mark.parametrize(("step", "reach", "advice"), FINAL.values(), ids=FINAL)
-def test_a_final_refusal_is_told_to_the_gate(
+def test_a_final_refusal_is_told_to_the_limiter(
     step: Step, reach: Reach, advice: str, chat_server: ChatServer
 ) -> None:
     """One request, no retry, and what it holds for; the error says what to do."""
-    error, (ending,) = fail(chat_server, step)
+    error, (result,) = fail(chat_server, step)
     assert chat_server.n_requests == 1
-    assert ending.refusal is not None
-    assert (ending.refusal[0], ending.billing) == (reach, Billing.NOTHING)
-    assert str(ending.refusal[1]) == str(error)
+    assert result.refusal is not None
+    assert (result.refusal[0], result.billing) == (reach, Billing.NOTHING)
+    assert str(result.refusal[1]) == str(error)
     assert advice in str(error)
-    assert not ending.gave_up
+    assert not result.gave_up
 
 
 THIS_REQUEST: dict[str, Step] = {
@@ -114,27 +117,27 @@ THIS_REQUEST: dict[str, Step] = {
     "413": refuse(413),
     "418": refuse(418),
     "301": refuse(301),
-    "moderation": said(403, "flagged", metadata={"reasons": ["violence"]}),
+    "moderation": body(403, "flagged", metadata={"reasons": ["violence"]}),
     "inside a 200": inside(400),
-    "a full context": said(400, "x", code="context_length_exceeded"),
-    "a full context, Ollama": said(500, "no user query found"),
-    "words of a task in an echo": said(400, "x" * 1000 + " insufficient balance"),
+    "a full context": body(400, "x", code="context_length_exceeded"),
+    "a full context, Ollama": body(500, "no user query found"),
+    "words of a task in an echo": body(400, "x" * 1000 + " insufficient balance"),
 }
 
 
 @pytest.mark.parametrize("step", THIS_REQUEST.values(), ids=THIS_REQUEST)
 def test_a_refused_request_says_nothing_of_the_next(step: Step, chat_server: ChatServer) -> None:
     """It is not tried again, and neither key nor model is given up."""
-    _, (ending,) = fail(chat_server, step)
-    assert (ending.refusal, ending.billing) == (None, Billing.NOTHING)
+    _, (result,) = fail(chat_server, step)
+    assert (result.refusal, result.billing) == (None, Billing.NOTHING)
 
 
 THROTTLED: dict[str, Step] = {
     "429": refuse(429),
     "503": refuse(503),
     "529": refuse(529),
-    "Z.ai": said(429, "too many", code="1302"),
-    "Gemini's quota of a minute": said(429, "You exceeded your current quota"),
+    "Z.ai": body(429, "too many", code="1302"),
+    "Gemini's quota of a minute": body(429, "You exceeded your current quota"),
     "inside a 200": inside(429),
     "inside a 200, in words": inside("rate_limit_exceeded"),
     "inside a 200, Z.ai": inside("1302"),
@@ -146,10 +149,10 @@ def test_a_full_server_is_asked_again_and_the_limiter_told(
     step: Step, chat_server: ChatServer
 ) -> None:
     """Each of the attempts, and the last one that it was the last."""
-    _, endings = fail(chat_server, step)
-    assert [ending.throttled for ending in endings] == [True] * 3
-    assert [ending.gave_up for ending in endings] == [False, False, True]
-    assert {ending.billing for ending in endings} == {Billing.NOTHING}
+    _, results = fail(chat_server, step)
+    assert [result.throttled for result in results] == [True] * 3
+    assert [result.gave_up for result in results] == [False, False, True]
+    assert {result.billing for result in results} == {Billing.NOTHING}
 
 
 EMPTY_CHOICE = {"index": 0, "message": {"content": "4"}}
@@ -179,11 +182,11 @@ BROKEN: dict[str, tuple[Step, Billing]] = {
 @pytest.mark.parametrize(("step", "billing"), BROKEN.values(), ids=BROKEN)
 def test_what_a_broken_attempt_cost(step: Step, billing: Billing, chat_server: ChatServer) -> None:
     """An error status costs nothing, usage is believed, and anything else may have cost all."""
-    _, endings = fail(chat_server, step)
-    assert [ending.billing for ending in endings] == [billing] * 3
-    assert {ending.tokens for ending in endings} == {COUNTED if billing is Billing.USAGE else None}
-    assert not any(ending.throttled or ending.answered for ending in endings)
-    assert endings[-1].gave_up
+    _, results = fail(chat_server, step)
+    assert [result.billing for result in results] == [billing] * 3
+    assert {result.tokens for result in results} == {COUNTED if billing is Billing.USAGE else None}
+    assert not any(result.throttled or result.answered for result in results)
+    assert results[-1].gave_up
 
 
 @pytest.mark.parametrize("step", [HANG, DRIP], ids=["hangs", "drips"])
@@ -192,81 +195,83 @@ def test_an_attempt_over_its_deadline_may_have_cost_all(
 ) -> None:
     """The server may still be at work; and blanks that drip are no reply."""
     patience = Patience(reply_s=0.1, attempts=2, first_wait_s=0)
-    _, endings = fail(chat_server, step, patience=patience)
-    assert [ending.billing for ending in endings] == [Billing.UNKNOWN] * 2
+    _, results = fail(chat_server, step, patience=patience)
+    assert [result.billing for result in results] == [Billing.UNKNOWN] * 2
     patience = Patience(reply_s=60, total_s=0.2)
-    _, (ending,) = fail(chat_server, step, patience=patience)
-    assert (ending.billing, ending.gave_up) == (Billing.UNKNOWN, True)
+    _, (result,) = fail(chat_server, step, patience=patience)
+    assert (result.billing, result.gave_up) == (Billing.UNKNOWN, True)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid", ""])
 def test_what_was_never_sent_cost_nothing(host: str) -> None:
     """Refused connections, unknown hosts, URLs without one."""
-    gate = NotingGate()
+    limiter = NotingLimiter()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://{host}:{free.getsockname()[1]}/v1"
         with pytest.raises(ModelError, match="cannot reach the server"):
-            use(lambda client: client.complete(BODY), url, gate=gate)
-    assert [ending.billing for ending in gate.endings] == [Billing.NOTHING] * 3
+            use(lambda client: client.complete(BODY), url, limiter=limiter)
+    assert [result.billing for result in limiter.results] == [Billing.NOTHING] * 3
 
 
 def test_a_good_reply_is_told_with_its_tokens(chat_server: ChatServer) -> None:
     """And with what the headers say is left; without usage nobody knows what it cost."""
-    gate = NotingGate()
+    limiter = NotingLimiter()
     step = say("Four.")
     headers = {**step.headers, "x-ratelimit-remaining-requests": "9"}
     chat_server.play([Step(headers=headers, payload=step.payload)])
-    ask(chat_server, gate)
+    ask(chat_server, limiter)
     chat_server.play([reply({"content": "4"}, usage=None)])
-    ask(chat_server, gate)
-    assert gate.endings == [
-        Ending(billing=Billing.USAGE, tokens=COUNTED, answered=True, quota=Quota(n_requests=9)),
-        Ending(billing=Billing.UNKNOWN, answered=True),
+    ask(chat_server, limiter)
+    assert limiter.results == [
+        AttemptResult(
+            billing=Billing.USAGE, tokens=COUNTED, answered=True, quota=Quota(n_requests=9)
+        ),
+        AttemptResult(billing=Billing.UNKNOWN, answered=True),
     ]
 
 
 def test_the_gate_is_asked_before_each_attempt(chat_server: ChatServer) -> None:
     """With the model, the bytes that are sent and the most that may come."""
-    gate = NotingGate()
+    limiter = NotingLimiter()
     body = {**BODY, "max_tokens": 77}
     chat_server.play([refuse(500), say("4")])
-    use(lambda client: client.complete(body), chat_server.url, gate=gate)
+    use(lambda client: client.complete(body), chat_server.url, limiter=limiter)
     n_bytes = len(chat_server.requests[0].raw)
     asked = {"model_id": "m", "n_prompt_bytes": n_bytes, "max_tokens": 77, "begun": False}
-    assert gate.asked == [asked] * 2
+    assert limiter.asked == [asked] * 2
 
 
 def test_time_at_the_gate_is_not_the_calls(chat_server: ChatServer) -> None:
     """A run that is held back by its limits fails no call for it."""
     patience = Patience(reply_s=60, total_s=1.5)
     chat_server.play([say("4")])
-    assert ask(chat_server, NotingGate(delay_s=1.7), patience=patience).message["content"] == "4"
+    assert ask(chat_server, NotingLimiter(delay_s=1.7), patience=patience).message["content"] == "4"
 
 
 def test_no_permit_is_held_while_waiting(chat_server: ChatServer) -> None:
     """Others may be sent in the meantime; what the server asked for is passed on."""
     chat_server.play([refuse(429, Retry_After="3600")])
-    gate = NotingGate()
+    limiter = NotingLimiter()
 
     async def until_it_waits(client: ChatClient) -> None:
         call = asyncio.ensure_future(client.complete(BODY))
-        while not gate.endings:
+        while not limiter.results:
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.02)
-        assert (call.done(), gate.n_open, len(gate.asked)) == (False, 0, 1)
+        assert (call.done(), limiter.n_open, len(limiter.asked)) == (False, 0, 1)
         call.cancel()
         await asyncio.wait([call])
 
     patience = Patience(longest_wait_s=7200)
-    use(until_it_waits, chat_server.url, gate=gate, patience=patience)
-    assert [ending.wait_s for ending in gate.endings] == [3600.0]
+    use(until_it_waits, chat_server.url, limiter=limiter, patience=patience)
+    assert [result.wait_s for result in limiter.results] == [3600.0]
 
 
 def test_a_cancelled_call_gives_its_permit_back(chat_server: ChatServer) -> None:
     """It was sent, so it may have cost all."""
     chat_server.play([HANG])
-    gate = NotingGate()
+    limiter = NotingLimiter()
 
     async def cancel(client: ChatClient) -> None:
         call = asyncio.ensure_future(client.complete(BODY))
@@ -276,17 +281,17 @@ def test_a_cancelled_call_gives_its_permit_back(chat_server: ChatServer) -> None
         await asyncio.wait([call])
         assert call.cancelled()
 
-    use(cancel, chat_server.url, gate=gate)
-    assert gate.endings == [Ending(billing=Billing.UNKNOWN)]
+    use(cancel, chat_server.url, limiter=limiter)
+    assert limiter.results == [AttemptResult(billing=Billing.UNKNOWN)]
 
 
 class Shut:
-    """A gate that lets nobody pass."""
+    """A limiter that lets nobody pass."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def enter(self, **_: Any) -> Any:
+    async def acquire(self, **_: Any) -> Any:
         """Raises what it was made with."""
         raise self._error
 
@@ -295,7 +300,7 @@ class Shut:
 def test_what_the_gate_raises_passes_through(error: Exception, chat_server: ChatServer) -> None:
     """It is no failure of the server, and nothing is sent."""
     with pytest.raises(type(error)) as caught:
-        use(lambda client: client.complete(BODY), chat_server.url, gate=Shut(error))
+        use(lambda client: client.complete(BODY), chat_server.url, limiter=Shut(error))
     assert caught.value is error
     assert chat_server.n_requests == 0
 
@@ -322,17 +327,17 @@ DOUBTFUL: dict[str, Step] = {
 @pytest.mark.parametrize("step", DOUBTFUL.values(), ids=DOUBTFUL)
 def test_a_doubtful_reply_is_asked_for_again(step: Step, chat_server: ChatServer) -> None:
     """Once it is good, it is taken; if it stays as it is, it is taken after three more."""
-    gate = NotingGate()
+    limiter = NotingLimiter()
     patience = Patience(first_wait_s=0, longest_wait_s=0)
     chat_server.play([step, say("4")])
     assert ask(chat_server, patience=patience).message["content"] == "4"
     chat_server.play([step])
-    got = ask(chat_server, gate, patience=patience)
+    got = ask(chat_server, limiter, patience=patience)
     assert got.call.retries == 3
-    assert [ending.answered for ending in gate.endings] == [False, False, False, True]
+    assert [result.answered for result in limiter.results] == [False, False, False, True]
     counted = got.call.tokens is not None
     billing = Billing.USAGE if counted else Billing.UNKNOWN
-    assert {ending.billing for ending in gate.endings} == {billing}
+    assert {result.billing for result in limiter.results} == {billing}
 
 
 SURE: dict[str, Step] = {

@@ -11,7 +11,7 @@ from pytest_sema_bench.chat.permit import Billing
 from pytest_sema_bench.chat.stream import CutOff, is_stream, read_stream
 from pytest_sema_bench.errors import ModelError
 from pytest_sema_bench.records.transcript import Tokens
-from tests.asking import BODY, KEY, QUICK, NotingGate, use
+from tests.asking import BODY, KEY, QUICK, NotingLimiter, use
 from tests.chat_server import USAGE, ChatServer, End, Step, delta, raw, refuse, say, stream
 
 STOP = delta("stop")
@@ -320,19 +320,19 @@ CUT_STEPS: dict[str, Step] = {
 @pytest.mark.parametrize("step", CUT_STEPS.values(), ids=CUT_STEPS)
 def test_a_stream_that_was_cut_off_is_asked_for_again(step: Step, chat_server: ChatServer) -> None:
     """Half an answer is never taken for one, and what it cost is not known."""
-    gate = NotingGate()
+    limiter = NotingLimiter()
     chat_server.play([step, stream([*FOUR, COUNTED])])
-    got = ask(chat_server, gate=gate)
+    got = ask(chat_server, limiter=limiter)
     assert (got.message["content"], got.call.retries) == ("Four.", 1)
-    assert [ending.billing for ending in gate.endings] == [Billing.UNKNOWN, Billing.USAGE]
+    assert [result.billing for result in limiter.results] == [Billing.UNKNOWN, Billing.USAGE]
 
 
 def test_a_cut_stream_that_had_told_its_usage_cost_that(chat_server: ChatServer) -> None:
     """Its tokens are spent, whatever came of them."""
-    gate = NotingGate()
+    limiter = NotingLimiter()
     chat_server.play([stream([delta(content="4"), COUNTED], done=False), stream(FOUR)])
-    ask(chat_server, gate=gate)
-    first = gate.endings[0]
+    ask(chat_server, limiter=limiter)
+    first = limiter.results[0]
     assert (first.billing, first.tokens and first.tokens.completion) == (Billing.USAGE, 10)
 
 

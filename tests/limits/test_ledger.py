@@ -11,12 +11,12 @@ import pytest
 
 from pytest_sema_bench.cache import CACHE_VARIABLE
 from pytest_sema_bench.catalog.models import RateLimits
-from pytest_sema_bench.chat.permit import Billing, Ending, Quota, Reach
+from pytest_sema_bench.chat.permit import AttemptResult, Billing, Quota, Reach
 from pytest_sema_bench.errors import BudgetSpent, ModelError, NotAsked, SettingsError
 from pytest_sema_bench.limits import Ledger, open_ledger
 from pytest_sema_bench.limits.ledger import Ask
 
-GOOD = Ending(billing=Billing.USAGE, answered=True)
+GOOD = AttemptResult(billing=Billing.USAGE, answered=True)
 
 
 def ask(
@@ -139,7 +139,7 @@ def test_a_refused_key_stops_all_its_models_and_no_other_key(ledger: Ledger, oth
     """Also in other processes, and the reason is passed on."""
     refusal = (Reach.KEY, ModelError("401: bad key"))
     assert ledger.enter(ask()) == 0.0
-    ledger.end(ask(), Ending(billing=Billing.NOTHING, refusal=refusal), 0.0)
+    ledger.end(ask(), AttemptResult(billing=Billing.NOTHING, refusal=refusal), 0.0)
     for model in ("m", "n"):
         with pytest.raises(NotAsked, match="not asked: 401: bad key"):
             other.enter(ask(model=model))
@@ -150,7 +150,7 @@ def test_a_refused_model_stops_that_model_alone(ledger: Ledger, other: Ledger) -
     """The others behind the key are asked on."""
     refusal = (Reach.MODEL, ModelError("404"))
     assert ledger.enter(ask()) == 0.0
-    ledger.end(ask(), Ending(billing=Billing.NOTHING, refusal=refusal), 0.0)
+    ledger.end(ask(), AttemptResult(billing=Billing.NOTHING, refusal=refusal), 0.0)
     with pytest.raises(NotAsked):
         other.enter(ask(model="m"))
     assert other.enter(ask(model="n")) == 0.0
@@ -160,17 +160,17 @@ def test_a_run_that_begins_later_asks_again(ledger: Ledger) -> None:
     """A refusal holds for the runs that were under way."""
     refusal = (Reach.KEY, ModelError("402"))
     assert ledger.enter(ask()) == 0.0
-    ledger.end(ask(), Ending(billing=Billing.NOTHING, refusal=refusal), 0.0)
+    ledger.end(ask(), AttemptResult(billing=Billing.NOTHING, refusal=refusal), 0.0)
     assert ledger.enter(ask(started=time.time() + 1)) == 0.0
 
 
 def test_a_server_that_is_down_is_not_asked_on(ledger: Ledger) -> None:
     """After eight calls in a row that failed in spite of all retries; a good one starts anew."""
-    gave_up = Ending(billing=Billing.UNKNOWN, gave_up=True)
-    for endings in ([gave_up] * 7, [GOOD], [gave_up] * 8):
-        for ending in endings:
+    gave_up = AttemptResult(billing=Billing.UNKNOWN, gave_up=True)
+    for results in ([gave_up] * 7, [GOOD], [gave_up] * 8):
+        for result in results:
             assert ledger.enter(ask()) == 0.0
-            ledger.end(ask(), ending, 0.0)
+            ledger.end(ask(), result, 0.0)
     with pytest.raises(NotAsked, match="seems down: 8 calls in a row"):
         ledger.enter(ask())
 
@@ -182,7 +182,7 @@ def test_processes_share_concurrency_and_pauses(ledger: Ledger, other: Ledger) -
     assert other.enter(two) == 0.0
     assert ledger.enter(two) is None
     quota = Quota(n_requests=0, reset_s=30.0)
-    other.end(two, Ending(billing=Billing.USAGE, answered=True, quota=quota), 0.0)
+    other.end(two, AttemptResult(billing=Billing.USAGE, answered=True, quota=quota), 0.0)
     wait = ledger.enter(two)
     assert wait is not None
     assert 0 < wait <= 30

@@ -1,4 +1,4 @@
-"""The gate that a chat client waits at, with a real ledger behind it."""
+"""The limiter that a chat client waits at, with a real ledger behind it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,16 +6,18 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_sema_bench.catalog.models import Model, Price, RateLimits
-from pytest_sema_bench.chat.permit import Billing, Ending, Reach
+from pytest_sema_bench.chat.permit import AttemptResult, Billing, Reach
 from pytest_sema_bench.errors import BudgetSpent, ModelError, NotAsked
-from pytest_sema_bench.limits import Gates, Ledger
-from pytest_sema_bench.limits.limiter import SharedGate, SharedPermit, scope_of
+from pytest_sema_bench.limits import Ledger, Limiters
+from pytest_sema_bench.limits.limiter import SharedLimiter, SharedPermit, scope_of
 from pytest_sema_bench.records.transcript import Tokens
 
 PRICE = Price(input_usd=2_000_000.0, output_usd=1_000_000.0)
 """A dollar for each byte of the prompt (half a token) and each token of the reply."""
 URL = "http://127.0.0.1:1/v1"
-USED = Ending(billing=Billing.USAGE, answered=True, tokens=Tokens(prompt=1, completion=3, cached=0))
+USED = AttemptResult(
+    billing=Billing.USAGE, answered=True, tokens=Tokens(prompt=1, completion=3, cached=0)
+)
 
 
 @pytest.fixture
@@ -27,10 +29,10 @@ def ledger() -> Iterator[Ledger]:
     ledger.close()
 
 
-def make_gate(
+def make_limiter(
     ledger: Ledger, price: Price | None = PRICE, n_at_once: int | None = None
-) -> SharedGate:
-    """A gate of the run for one model."""
+) -> SharedLimiter:
+    """A limiter of the run for one model."""
     model = Model(
         name="m",
         id="m",
@@ -39,12 +41,12 @@ def make_gate(
         price=price,
         limits=RateLimits(concurrency=n_at_once),
     )
-    return Gates(ledger, run="r", started=0.0).gate(model, "key")
+    return Limiters(ledger, run="r", started=0.0).limiter(model, "key")
 
 
-async def enter(gate: SharedGate, n_bytes: int = 4, max_tokens: int = 6) -> SharedPermit:
+async def acquire(limiter: SharedLimiter, n_bytes: int = 4, max_tokens: int = 6) -> SharedPermit:
     """A permit for a call of at most $10."""
-    return await gate.enter(model_id="m", n_prompt_bytes=n_bytes, max_tokens=max_tokens)
+    return await limiter.acquire(model_id="m", n_prompt_bytes=n_bytes, max_tokens=max_tokens)
 
 
 def spent_usd(ledger: Ledger) -> float:
@@ -57,21 +59,21 @@ def spent_usd(ledger: Ledger) -> float:
 
 BILLS = {
     "usage": (USED, 5.0),
-    "nothing": (Ending(billing=Billing.NOTHING), 0.0),
-    "unknown": (Ending(billing=Billing.UNKNOWN), 10.0),
-    "usage that is not there": (Ending(billing=Billing.USAGE), 10.0),
+    "nothing": (AttemptResult(billing=Billing.NOTHING), 0.0),
+    "unknown": (AttemptResult(billing=Billing.UNKNOWN), 10.0),
+    "usage that is not there": (AttemptResult(billing=Billing.USAGE), 10.0),
 }
 
 
 @pytest.mark.parametrize("name", BILLS)
 def test_an_attempt_is_billed_by_how_it_ended(ledger: Ledger, name: str) -> None:
     """As its usage says, not at all, or at its worst; and only once."""
-    ending, expected_usd = BILLS[name]
+    result, expected_usd = BILLS[name]
 
     async def use() -> None:
-        permit = await enter(make_gate(ledger))
-        permit.end(ending)
-        permit.end(Ending(billing=Billing.UNKNOWN))
+        permit = await acquire(make_limiter(ledger))
+        permit.end(result)
+        permit.end(AttemptResult(billing=Billing.UNKNOWN))
 
     asyncio.run(use())
     assert spent_usd(ledger) == expected_usd
@@ -81,12 +83,12 @@ def test_who_waits_for_room_goes_when_a_call_has_cost_less_than_feared(ledger: L
     """Two calls of $10 fit under $20; the third needs one of them to end."""
 
     async def use() -> None:
-        gate = make_gate(ledger)
-        first, _ = await enter(gate), await enter(gate)
-        third = asyncio.create_task(enter(gate))
+        limiter = make_limiter(ledger)
+        first, _ = await acquire(limiter), await acquire(limiter)
+        third = asyncio.create_task(acquire(limiter))
         await asyncio.sleep(0)
         assert not third.done()
-        first.end(Ending(billing=Billing.NOTHING))
+        first.end(AttemptResult(billing=Billing.NOTHING))
         (await third).end(USED)
 
     asyncio.run(use())
@@ -96,12 +98,12 @@ def test_who_waits_in_vain_is_told(ledger: Ledger) -> None:
     """Once the calls in flight have used the room up, the waiting one is refused."""
 
     async def use() -> None:
-        gate = make_gate(ledger)
-        permits = [await enter(gate), await enter(gate)]
-        third = asyncio.create_task(enter(gate))
+        limiter = make_limiter(ledger)
+        permits = [await acquire(limiter), await acquire(limiter)]
+        third = asyncio.create_task(acquire(limiter))
         await asyncio.sleep(0)
         for permit in permits:
-            permit.end(Ending(billing=Billing.UNKNOWN))
+            permit.end(AttemptResult(billing=Billing.UNKNOWN))
         with pytest.raises(BudgetSpent):
             await third
 
@@ -112,9 +114,9 @@ def test_who_is_cancelled_while_waiting_holds_nothing(ledger: Ledger) -> None:
     """The next in line goes on."""
 
     async def use() -> None:
-        gate = make_gate(ledger, n_at_once=1)
-        first = await enter(gate)
-        second, third = (asyncio.create_task(enter(gate)) for _ in range(2))
+        limiter = make_limiter(ledger, n_at_once=1)
+        first = await acquire(limiter)
+        second, third = (asyncio.create_task(acquire(limiter)) for _ in range(2))
         await asyncio.sleep(0)
         second.cancel()
         first.end(USED)
@@ -129,12 +131,12 @@ def test_a_refusal_reaches_who_is_waiting(ledger: Ledger) -> None:
     """Those in line when a key is refused are not sent."""
 
     async def use() -> None:
-        gate = make_gate(ledger, n_at_once=1)
-        first = await enter(gate)
-        waiting = [asyncio.create_task(enter(gate)) for _ in range(3)]
+        limiter = make_limiter(ledger, n_at_once=1)
+        first = await acquire(limiter)
+        waiting = [asyncio.create_task(acquire(limiter)) for _ in range(3)]
         await asyncio.sleep(0)
         refusal = (Reach.KEY, ModelError("no"))
-        first.end(Ending(billing=Billing.NOTHING, refusal=refusal))
+        first.end(AttemptResult(billing=Billing.NOTHING, refusal=refusal))
         results = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(result) for result in results] == [NotAsked] * 3
 
@@ -145,9 +147,9 @@ def test_never_more_calls_than_allowed_are_in_flight(ledger: Ledger) -> None:
     """However many ask, and each gets its turn."""
     n_open, most = 0, 0
 
-    async def call(gate: SharedGate) -> None:
+    async def call(limiter: SharedLimiter) -> None:
         nonlocal n_open, most
-        permit = await enter(gate)
+        permit = await acquire(limiter)
         n_open += 1
         most = max(most, n_open)
         await asyncio.sleep(0)
@@ -155,8 +157,8 @@ def test_never_more_calls_than_allowed_are_in_flight(ledger: Ledger) -> None:
         permit.end(USED)
 
     async def use() -> None:
-        gate = make_gate(ledger, price=None, n_at_once=3)
-        await asyncio.gather(*(call(gate) for _ in range(50)))
+        limiter = make_limiter(ledger, price=None, n_at_once=3)
+        await asyncio.gather(*(call(limiter) for _ in range(50)))
 
     asyncio.run(use())
     assert most == 3
@@ -174,18 +176,20 @@ def test_who_has_begun_goes_before_who_has_not(ledger: Ledger) -> None:
     """A conversation that was paid for comes to its end before a new one begins."""
 
     async def use() -> list[str]:
-        gate, order = make_gate(ledger, n_at_once=1), []
-        first = await enter(gate)
+        limiter, order = make_limiter(ledger, n_at_once=1), []
+        first = await acquire(limiter)
 
         async def call(name: str, *, begun: bool) -> None:
-            permit = await gate.enter(model_id="m", n_prompt_bytes=1, max_tokens=1, begun=begun)
+            permit = await limiter.acquire(
+                model_id="m", n_prompt_bytes=1, max_tokens=1, begun=begun
+            )
             order.append(name)
-            permit.end(Ending(billing=Billing.NOTHING))
+            permit.end(AttemptResult(billing=Billing.NOTHING))
 
         calls = [("new", False), ("newer", False), ("begun", True), ("begun later", True)]
         tasks = [asyncio.create_task(call(name, begun=begun)) for name, begun in calls]
         await asyncio.sleep(0)
-        first.end(Ending(billing=Billing.NOTHING))
+        first.end(AttemptResult(billing=Billing.NOTHING))
         await asyncio.gather(*tasks)
         return order
 

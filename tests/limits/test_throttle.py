@@ -1,4 +1,4 @@
-"""The rules of pace: how concurrency follows the server, pauses, and what a minute allows."""
+"""The throttle: how concurrency follows the server, pauses, and what a minute allows."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from pytest_sema_bench.limits.throttle import (
     HIGHEST_LIMIT,
     LONGEST_PAUSE_S,
     STALE_S,
-    Pace,
+    Throttle,
     emptied,
     refreshed,
     taken,
@@ -24,50 +24,50 @@ from pytest_sema_bench.limits.throttle import (
 
 NOW = 1_000_000.0
 NO_LIMITS = RateLimits()
-USED = Pace(used_at=NOW, filled_at=NOW)
+USED = Throttle(used_at=NOW, filled_at=NOW)
 
 
-def clean_round(pace: Pace) -> Pace:
-    """The pace after as many good replies as it allows calls in flight, all under way."""
-    n_calls = int(pace.limit)
+def clean_round(throttle: Throttle) -> Throttle:
+    """The throttle after as many good replies as it allows calls in flight, all under way."""
+    n_calls = int(throttle.limit)
     for _ in range(n_calls):
-        pace = went_well(pace, n_in_flight=n_calls, n_tokens_over=0, now=NOW)
-    return pace
+        throttle = went_well(throttle, n_in_flight=n_calls, n_tokens_over=0, now=NOW)
+    return throttle
 
 
 def wait(
-    pace: Pace, limits: RateLimits = NO_LIMITS, *, n: int = 0, tokens: int = 0
+    throttle: Throttle, limits: RateLimits = NO_LIMITS, *, n: int = 0, tokens: int = 0
 ) -> float | None:
     """What a call has to wait with so many in flight."""
-    return wait_s(pace, limits, n_in_flight=n, n_tokens=tokens, now=NOW)
+    return wait_s(throttle, limits, n_in_flight=n, n_tokens=tokens, now=NOW)
 
 
 def test_concurrency_doubles_with_each_clean_round_until_the_first_429() -> None:
     """It finds a server's limit in a few rounds, and never goes above the highest."""
     limits = []
-    pace = USED
+    throttle = USED
     for _ in range(8):
-        limits.append(pace.limit)
-        pace = clean_round(pace)
+        limits.append(throttle.limit)
+        throttle = clean_round(throttle)
     assert limits[:4] == [FIRST_LIMIT, 2 * FIRST_LIMIT, 4 * FIRST_LIMIT, 8 * FIRST_LIMIT]
     assert limits[-1] == HIGHEST_LIMIT
 
 
 def test_after_a_429_it_grows_slowly() -> None:
     """By a twentieth or one call a round, so that it does not run into the next one at once."""
-    pace = throttled(USED, n_in_flight=20, asked_s=None, now=NOW)
-    grown = clean_round(pace)
-    assert pace.limit < grown.limit <= pace.limit + 1
-    large = replace(pace, limit=200.0)
+    throttle = throttled(USED, n_in_flight=20, asked_s=None, now=NOW)
+    grown = clean_round(throttle)
+    assert throttle.limit < grown.limit <= throttle.limit + 1
+    large = replace(throttle, limit=200.0)
     assert clean_round(large).limit == pytest.approx(210.0)
 
 
 def test_a_server_that_is_hardly_used_teaches_nothing() -> None:
     """Good replies raise the limit only while it is nearly reached."""
-    pace = USED
+    throttle = USED
     for _ in range(100):
-        pace = went_well(pace, n_in_flight=3, n_tokens_over=0, now=NOW)
-    assert pace.limit == FIRST_LIMIT
+        throttle = went_well(throttle, n_in_flight=3, n_tokens_over=0, now=NOW)
+    assert throttle.limit == FIRST_LIMIT
 
 
 def test_an_episode_of_429s_cuts_once() -> None:
@@ -89,11 +89,11 @@ def test_the_cut_starts_from_what_was_in_flight() -> None:
 
 def test_nobody_calls_while_the_server_wants_to_be_left_alone() -> None:
     """A pause holds for all calls, is never shortened, and has a longest length."""
-    pace = throttled(USED, n_in_flight=5, asked_s=20.0, now=NOW)
-    assert wait(pace) == 20.0
-    assert wait(throttled(pace, n_in_flight=5, asked_s=1.0, now=NOW)) == 20.0
+    throttle = throttled(USED, n_in_flight=5, asked_s=20.0, now=NOW)
+    assert wait(throttle) == 20.0
+    assert wait(throttled(throttle, n_in_flight=5, asked_s=1.0, now=NOW)) == 20.0
     assert wait(throttled(USED, n_in_flight=5, asked_s=9999.0, now=NOW)) == LONGEST_PAUSE_S
-    assert wait_s(pace, NO_LIMITS, n_in_flight=0, n_tokens=0, now=NOW + 20.0) == 0.0
+    assert wait_s(throttle, NO_LIMITS, n_in_flight=0, n_tokens=0, now=NOW + 20.0) == 0.0
 
 
 def test_a_full_house_waits_for_a_call_to_end() -> None:
@@ -106,42 +106,42 @@ def test_a_full_house_waits_for_a_call_to_end() -> None:
 def test_a_registrys_concurrency_is_the_most_there_is() -> None:
     """However well all goes, `limits: {concurrency: 4}` holds."""
     limits = RateLimits(concurrency=4)
-    pace = refreshed(replace(USED, limit=300.0), limits, NOW)
-    assert pace.limit == 4
-    assert wait(pace, limits, n=4) is None
+    throttle = refreshed(replace(USED, limit=300.0), limits, NOW)
+    assert throttle.limit == 4
+    assert wait(throttle, limits, n=4) is None
 
 
 def test_requests_per_minute_come_evenly_after_a_burst() -> None:
     """Ten seconds' worth at once, then one every sixtieth of the allowance."""
     limits = RateLimits(requests_per_minute=60)
-    pace = refreshed(USED, limits, NOW)
+    throttle = refreshed(USED, limits, NOW)
     n_burst = 0
-    while wait(pace, limits) == 0.0:
-        pace, n_burst = taken(pace, 0, NOW), n_burst + 1
+    while wait(throttle, limits) == 0.0:
+        throttle, n_burst = taken(throttle, 0, NOW), n_burst + 1
     assert n_burst == 10
-    assert wait(pace, limits) == pytest.approx(1.0)
-    later = refreshed(pace, limits, NOW + 3.0)
+    assert wait(throttle, limits) == pytest.approx(1.0)
+    later = refreshed(throttle, limits, NOW + 3.0)
     assert later.requests == pytest.approx(3.0)
-    full = refreshed(pace, limits, NOW + 300.0)
+    full = refreshed(throttle, limits, NOW + 300.0)
     assert full.requests == pytest.approx(10.0)
 
 
 def test_tokens_per_minute_count_what_calls_really_used() -> None:
     """A call that used more than thought leaves less for the next."""
     limits = RateLimits(tokens_per_minute=6000)
-    pace = taken(refreshed(USED, limits, NOW), 400, NOW)
-    assert pace.tokens == pytest.approx(600)
-    pace = went_well(pace, n_in_flight=1, n_tokens_over=500, now=NOW)
-    assert pace.tokens == pytest.approx(100)
-    assert wait(pace, limits, tokens=300) == pytest.approx(2.0)
+    throttle = taken(refreshed(USED, limits, NOW), 400, NOW)
+    assert throttle.tokens == pytest.approx(600)
+    throttle = went_well(throttle, n_in_flight=1, n_tokens_over=500, now=NOW)
+    assert throttle.tokens == pytest.approx(100)
+    assert wait(throttle, limits, tokens=300) == pytest.approx(2.0)
 
 
 def test_a_call_larger_than_the_bucket_goes_when_it_is_full() -> None:
     """No call waits for ever, and a very small allowance still lets one call go."""
     limits = RateLimits(tokens_per_minute=600, requests_per_minute=0.5)
-    pace = refreshed(USED, limits, NOW)
-    assert wait(pace, limits, tokens=50_000) == 0.0
-    emptier = refreshed(taken(pace, 50_000, NOW), limits, NOW)
+    throttle = refreshed(USED, limits, NOW)
+    assert wait(throttle, limits, tokens=50_000) == 0.0
+    emptier = refreshed(taken(throttle, 50_000, NOW), limits, NOW)
     assert (wait(emptier, limits, tokens=1) or 0) > 60
 
 
@@ -163,6 +163,8 @@ def test_headers_that_say_nothing_is_left_make_a_pause(name: str) -> None:
 
 def test_what_was_learnt_long_ago_is_forgotten() -> None:
     """After ten minutes without a call a server may be another."""
-    pace = throttled(USED, n_in_flight=2, asked_s=None, now=NOW)
-    assert refreshed(pace, NO_LIMITS, NOW + STALE_S - 1).limit == pace.limit
-    assert refreshed(pace, NO_LIMITS, NOW + STALE_S + 1) == Pace(filled_at=NOW + STALE_S + 1)
+    throttle = throttled(USED, n_in_flight=2, asked_s=None, now=NOW)
+    assert refreshed(throttle, NO_LIMITS, NOW + STALE_S - 1).limit == throttle.limit
+    assert refreshed(throttle, NO_LIMITS, NOW + STALE_S + 1) == Throttle(
+        filled_at=NOW + STALE_S + 1
+    )

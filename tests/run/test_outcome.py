@@ -48,14 +48,13 @@ RUN = AgentRun(
 )
 RIGHT = Verdict(outcome=Outcome.PASS, reason=Reason.RIGHT, score=1.0)
 
-VOIDS: dict[str, tuple[BaseException | None, Void]] = {
+VOIDS: dict[str, tuple[BaseException, Void]] = {
     "refused before": (NotAsked("why"), Void.NOT_ASKED),
     "money": (BudgetSpent("why"), Void.BUDGET),
     "recording": (NoRecording("why"), Void.RECORDING),
     "server": (ModelError("why"), Void.API),
     "host": (VMError("why"), Void.VM),
     "ours": (KeyError("why"), Void.INTERNAL),
-    "nobody knows": (None, Void.INTERNAL),
 }
 
 
