@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from pytest_sema_bench.agent.loop import AgentRun
 from pytest_sema_bench.chat import ChatClient, HttpWire, Patience
 from pytest_sema_bench.chat.permit import AttemptResult, Permit
+from pytest_sema_bench.grading import Verdict
 from pytest_sema_bench.redaction import Redactor
+from pytest_sema_bench.settings import Config
 
 KEY = "sk-secret-0123456789"
 BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Two and two?"}]}
@@ -14,6 +17,12 @@ QUICK = Patience(attempts=3, first_wait_s=0.0, longest_wait_s=0.0)
 """No wait between attempts, but long for a reply: a busy machine does not matter."""
 
 T = TypeVar("T")
+
+TOOLS = Config(name="tools", tools=("eval_code",))
+BARE = Config(name="bare")
+
+Converse = Callable[..., tuple[AgentRun, Verdict]]
+"""The fixture `converse`: plays a script to the end and grades what comes out."""
 
 
 def use(
