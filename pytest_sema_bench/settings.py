@@ -158,10 +158,12 @@ def read_pyproject(root: Path) -> dict[str, Any]:
 
 def read_pyproject_tables(root: Path) -> dict[str, dict[str, Any]]:
     """The tables below `[tool.sema-bench]` that other modules read. Raises SettingsError."""
-    table = _read_table(root / "pyproject.toml")
-    return {
-        key: value for key, value in table.items() if key in _SECTIONS and isinstance(value, dict)
-    }
+    path = root / "pyproject.toml"
+    tables = {key: value for key, value in _read_table(path).items() if key in _SECTIONS}
+    for key, value in tables.items():
+        if not isinstance(value, dict):
+            raise SettingsError(f"{path}: tool.sema-bench.{key} is {value!r}, expected a table")
+    return tables
 
 
 def _read_table(path: Path) -> dict[str, Any]:

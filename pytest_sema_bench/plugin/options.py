@@ -93,7 +93,7 @@ def read_plan(config: pytest.Config) -> Plan:
 def _docs(root: Path, settings: Settings) -> DocsSettings:
     table = read_pyproject_tables(root).get("docs", {})
     docs = read_docs_settings(table, settings.docs, root)
-    if settings.replay is not None and docs.backend in (DocsBackend.JINA, DocsBackend.OPENAI):
+    if settings.replay is not None and docs.backend is DocsBackend.OPENAI:
         raise SettingsError(
             f"--sema-replay uses no network, and docs_search is answered by {docs.backend.value} "
             "here: replay with --sema-docs=lexical or local, and record so too"

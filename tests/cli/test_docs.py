@@ -127,9 +127,10 @@ def test_the_search_is_chosen_by_option_and_file(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A search that cannot work is refused with status 3; the option goes over the file."""
-    (folder / "pyproject.toml").write_text('[tool.sema-bench.docs]\nbackend = "sema"\n')
+    table = '[tool.sema-bench.docs]\nbackend = "openai"\nkey-env = "NO_SUCH_KEY"\n'
+    (folder / "pyproject.toml").write_text(table)
     assert main(["docs", "search", "foldl"]) == 3
-    assert "needs the VM backend `mcp`" in capsys.readouterr().err
+    assert "needs a key in the environment variable NO_SUCH_KEY" in capsys.readouterr().err
     assert main(["docs", "search", "foldl", "--sema-docs", "lexical"]) == 0
 
 

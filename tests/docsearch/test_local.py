@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.docsearch.choose import make_search
+from pytest_sema_bench.docsearch.embed import LocalModel, ServiceError
 from pytest_sema_bench.docsearch.semantic import SemanticSearch
-from pytest_sema_bench.docsearch.services import LocalModel, ServiceError
 from pytest_sema_bench.docsearch.settings import read_docs_settings
 from tests.small_docs import small_search
 
@@ -25,14 +25,14 @@ def test_a_packaged_model_finds_by_meaning(
     model: LocalModel, event_loop_runner: asyncio.Runner, tmp_path: Path
 ) -> None:
     """No word of the query stands in the entry, and it is found all the same."""
-    search = SemanticSearch(small_search(), model, None, tmp_path)
+    search = SemanticSearch(small_search(), model, tmp_path)
     found = event_loop_runner.run(search.find("concatenate text using punctuation"))
     assert (found.names[0], found.fallback) == ("string/join", None)
 
 
 def test_vectors_have_length_one(model: LocalModel, event_loop_runner: asyncio.Runner) -> None:
     """A dot product is a cosine."""
-    vectors = event_loop_runner.run(model.embed(["a", "some words"], is_query=True))
+    vectors = event_loop_runner.run(model.embed(["a", "some words"]))
     assert (vectors**2).sum(axis=1).tolist() == [pytest.approx(1.0), pytest.approx(1.0)]
 
 

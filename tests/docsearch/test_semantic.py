@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from aiohttp import web
 
+from pytest_sema_bench.docsearch.embed import RemoteService, VectorStore, unit
 from pytest_sema_bench.docsearch.search import Found
 from pytest_sema_bench.docsearch.semantic import SemanticSearch
-from pytest_sema_bench.docsearch.services import RemoteService
 from pytest_sema_bench.docsearch.settings import DocsSettings, read_docs_settings
-from pytest_sema_bench.docsearch.vectors import VectorStore, unit
 from tests.embedding_server import EmbeddingServer, vector
 from tests.small_docs import CORPUS, small_search
 
@@ -30,32 +29,26 @@ def server(event_loop_runner: asyncio.Runner) -> Iterator[EmbeddingServer]:
     server.close()
 
 
-def settings_for(server: EmbeddingServer, backend: str = "openai") -> DocsSettings:
-    """The settings of a backend, with this server's address."""
-    return replace(read_docs_settings({}, backend), url=server.url, timeout_s=5.0)
+def settings_for(server: EmbeddingServer) -> DocsSettings:
+    """The settings of a server that speaks OpenAI's API, with this one's address."""
+    return replace(read_docs_settings({}, "openai"), url=server.url, timeout_s=5.0)
 
 
 @pytest.fixture
 def find(
     server: EmbeddingServer, event_loop_runner: asyncio.Runner, tmp_path: Path
 ) -> Iterator[Find]:
-    """Search the small documentation; a new search for each backend, one cache for all."""
-    searches: dict[str, SemanticSearch] = {}
+    """Search the small documentation; one cache for all, a `fresh` search reads it from disk."""
+    searches: list[SemanticSearch] = []
 
-    def run(query: str, n: int = 5, *, backend: str = "openai", fresh: bool = False) -> Found:
-        if fresh or backend not in searches:
-            settings = settings_for(server, backend)
-            service = RemoteService(settings, KEY, wait_s=0.0)
-            reranker = service if settings.reranker else None
-            searches[f"{backend}{len(searches)}" if fresh else backend] = search = SemanticSearch(
-                small_search(), service, reranker, tmp_path
-            )
-        else:
-            search = searches[backend]
-        return event_loop_runner.run(search.find(query, n))
+    def run(query: str, n: int = 5, *, fresh: bool = False) -> Found:
+        if fresh or not searches:
+            service = RemoteService(settings_for(server), KEY, wait_s=0.0)
+            searches.append(SemanticSearch(small_search(), service, tmp_path))
+        return event_loop_runner.run(searches[-1].find(query, n))
 
     yield run
-    for search in searches.values():
+    for search in searches:
         event_loop_runner.run(search.close())
 
 
@@ -85,24 +78,6 @@ def test_names_are_looked_up_first(find: Find, server: EmbeddingServer) -> None:
     found = find("swap!")
     assert found.names[0] == "set!"
     assert found.hits[0].foreign is not None
-
-
-def test_jina_is_told_what_a_text_is_for(find: Find, server: EmbeddingServer) -> None:
-    """Documents and queries are embedded as such."""
-    find("chain of steps", backend="jina")
-    tasks = [body["task"] for body in server.asked("/embeddings")]
-    assert (tasks[0], tasks[-1]) == ("retrieval.passage", "retrieval.query")
-    assert {body["model"] for body in server.asked("/embeddings")} == {"jina-embeddings-v3"}
-
-
-def test_the_reranker_has_the_last_word(find: Find, server: EmbeddingServer) -> None:
-    """The ten nearest are sent, and what comes back is the order."""
-    found = find("chain of steps", 3, backend="jina")
-    (body,) = server.asked("/rerank")
-    assert (body["query"], body["top_n"]) == ("chain of steps", 3)
-    assert len(body["documents"]) == len(CORPUS.entries)
-    last = [document.split()[0] for document in body["documents"][::-1]]
-    assert [hit.entry.name for hit in found.hits] == last[:3]
 
 
 FAILURES: dict[str, tuple[int, Callable[[], web.Response], str]] = {
@@ -137,18 +112,6 @@ def test_a_passing_fault_is_tried_again(find: Find, server: EmbeddingServer) -> 
     """Two busy answers are no failure."""
     server.script = [lambda: web.Response(status=429), lambda: web.Response(status=502)]
     assert find("item").fallback is None
-
-
-def test_a_failing_reranker_is_a_fallback_too(find: Find, server: EmbeddingServer) -> None:
-    """So are numbers of documents that were not sent."""
-    find("warm", backend="jina")
-    server.script = [
-        lambda: web.json_response({"data": [{"index": 0, "embedding": [1.0] * 256}]}),
-        lambda: web.json_response({"results": [{"index": 99}]}),
-    ]
-    found = find("glue words with commas", backend="jina")
-    assert found.fallback is not None
-    assert "texts that it was not sent" in found.fallback
 
 
 def test_vectors_of_another_length_are_a_fallback(find: Find, server: EmbeddingServer) -> None:
@@ -212,7 +175,7 @@ def test_many_texts_are_sent_in_parts(
     """No request holds more than 64 texts, and the vectors come back in order."""
     service = RemoteService(settings_for(server), None)
     texts = [f"word-{number}" for number in range(130)]
-    vectors = event_loop_runner.run(service.embed(texts, is_query=False))
+    vectors = event_loop_runner.run(service.embed(texts))
     assert [len(body["input"]) for body in server.asked("/embeddings")] == [64, 64, 2]
     assert (vectors.argmax(axis=1) == [v.index(1.0) for v in map(vector, texts)]).all()
     event_loop_runner.run(service.close())

