@@ -17,6 +17,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from pytest_sema_bench.records.folder import write_records
+from pytest_sema_bench.records.outcome import Outcome, Reason, Stop
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Tokens
 from pytest_sema_bench.suite.task import bundled_tasks, load_tasks
@@ -56,8 +57,8 @@ def make_run(folder: Path, seed: int) -> None:
                         model=f"model-{model}",
                         config="tools",
                         sample=sample,
-                        outcome="pass" if right else "fail",
-                        reason="right" if right else "wrong value",
+                        outcome=Outcome.PASS if right else Outcome.FAIL,
+                        reason=Reason.RIGHT if right else Reason.WRONG_VALUE,
                         score=1.0 if right else 0.3,
                         answer=f"```sema\n{task.reference}\n```\n" + "Some words on it. " * 60,
                         cases=[
@@ -67,7 +68,7 @@ def make_run(folder: Path, seed: int) -> None:
                         vm_errors=[{"where": "tool", "class": "unbound", "name": "second"}],
                         tool_calls={"eval_code": 2},
                         rounds=2,
-                        stop="answered",
+                        stop=Stop.ANSWERED,
                         tokens=Tokens(prompt=3000, cached=0, completion=300, reasoning=100),
                         cost_usd=0.002,
                         latency_s=3.0,

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_sema_bench.grading import Grader, Outcome, Verdict
+from pytest_sema_bench.grading import Grader, Verdict
+from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.sema.vm import create_vm
 from pytest_sema_bench.suite.task import Task, load_tasks
 

@@ -8,7 +8,6 @@ what a message holds, not by its `finish_reason`, which servers set differently.
 
 from collections import Counter
 from dataclasses import dataclass
-from enum import Enum
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
@@ -18,18 +17,9 @@ from pytest_sema_bench.chat import ChatReply
 from pytest_sema_bench.docsearch.search import Found
 from pytest_sema_bench.errors import BenchError, ModelError
 from pytest_sema_bench.grading import VMFailure
+from pytest_sema_bench.records.outcome import Stop
 from pytest_sema_bench.records.transcript import Call, ChatMessage, Tokens, Transcript, message_text
 from pytest_sema_bench.settings import Config
-
-
-class Stop(Enum):
-    """How an agent run ended."""
-
-    ANSWERED = "answered"
-    FORCED = "rounds used up"
-    TRUNCATED = "token limit"
-    EMPTY = "empty answer"
-    STRAY_CALL = "tool call instead of an answer"
 
 
 class Chat(Protocol):

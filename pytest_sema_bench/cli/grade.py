@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pytest_sema_bench.grading.scoring import AnswerGrader, LineFault, grade_lines
+from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.sema.vm import BACKENDS
 from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
 
@@ -75,7 +76,7 @@ async def _grade(
                 print(f"{where}: {result.message}; the line is skipped", file=sys.stderr)
                 continue
             n_lines += 1
-            n_pass += result["outcome"] == "pass"
+            n_pass += result["outcome"] is Outcome.PASS
             output.write(json.dumps(result, ensure_ascii=False) + "\n")
     finally:
         await grader.close()

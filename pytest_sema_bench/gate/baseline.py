@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.gate.task_results import Group, Results, Sample, TaskResult, Usage
-from pytest_sema_bench.grading import Outcome
+from pytest_sema_bench.records.outcome import Outcome, Reason, read_reason
 
 FORMAT = 1
 """Raised whenever a field changes its meaning."""
@@ -198,7 +198,9 @@ def _group_entry(group: Group) -> dict[str, Any]:
 
 
 def _sample_text(sample: Sample) -> str:
-    return "pass" if sample.outcome is Outcome.PASS else f"{sample.outcome.value}: {sample.reason}"
+    return (
+        sample.outcome if sample.outcome is Outcome.PASS else f"{sample.outcome}: {sample.reason}"
+    )
 
 
 def _read_usage(data: dict[str, Any]) -> Usage:
@@ -217,8 +219,10 @@ def _read_usage(data: dict[str, Any]) -> Usage:
 
 
 def _read_sample(number: int, text: str) -> Sample:
-    outcome, _, reason = text.partition(": ")
-    return Sample(number=number, outcome=Outcome(outcome), reason=reason or outcome)
+    name, _, reason = text.partition(": ")
+    outcome = Outcome(name)
+    known = Reason.RIGHT if outcome is Outcome.PASS else read_reason(outcome, reason)
+    return Sample(number=number, outcome=outcome, reason=known)
 
 
 def _suite_hash(tasks: dict[str, dict[str, Any]]) -> str:

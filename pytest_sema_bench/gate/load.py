@@ -9,6 +9,7 @@ from pytest_sema_bench.gate.baseline import read_baseline
 from pytest_sema_bench.gate.task_results import Results, group_records
 from pytest_sema_bench.records.expected import Expected, expected_items
 from pytest_sema_bench.records.folder import record_files, whole_lines
+from pytest_sema_bench.records.outcome import RunState
 from pytest_sema_bench.records.record import Record
 
 _RECORDS = "records*.jsonl"
@@ -51,7 +52,7 @@ def _read_run(folder: Path) -> Results:
         run=run.get("run"),
         date=run.get("start"),
         groups=group_records(records, expected),
-        incomplete=None if state in (None, "finished") else f"the run's state is {state!r}",
+        incomplete=None if state in (None, RunState.FINISHED) else f"the run's state is {state!r}",
     )
 
 

@@ -104,8 +104,8 @@ def confirmations(records: Iterable[Record]) -> tuple[Confirmation, ...]:
             model=model,
             config=config,
             task=task,
-            n_pass=sum(record.outcome == "pass" for record in members),
-            n_graded=sum(record.outcome != "void" for record in members),
+            n_pass=sum(record.passed for record in members),
+            n_graded=sum(record.graded for record in members),
         )
         for (model, config, task), members in groups.items()
     )

@@ -5,12 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.grading import Outcome
 from pytest_sema_bench.records.expected import Expected
+from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from pytest_sema_bench.records.record import Record
-
-NO_RECORD = "no record"
-"""Reason of an item that was to run and left nothing behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +16,7 @@ class Sample:
 
     number: int
     outcome: Outcome
-    reason: str
+    reason: Reason | Void
     cost_usd: float | None = None
     n_tokens: int | None = None
     tool_calls: tuple[tuple[str, int], ...] = ()
@@ -125,7 +122,7 @@ def group_records(
     chosen: dict[Expected, Record | None] = dict.fromkeys(expected)
     for record in records:
         known = chosen.get(Expected.of(record))
-        if known is None or record.outcome != "void" or known.outcome == "void":
+        if known is None or record.graded or not known.graded:
             chosen[Expected.of(record)] = record
     tasks: dict[tuple[str, str, str], list[Expected]] = defaultdict(list)
     for item in chosen:
@@ -174,7 +171,7 @@ def _version(task: TaskResult) -> tuple[object, ...]:
 
 def _task_result(task: str, items: Sequence[tuple[Expected, Record | None]]) -> TaskResult:
     """One task's samples; what was graded unlike the last graded one counts as void."""
-    graded = [record for _, record in items if record is not None and record.outcome != "void"]
+    graded = [record for _, record in items if record is not None and record.graded]
     last = graded[-1] if graded else None
     known = last or next((record for _, record in items if record is not None), None)
     return TaskResult(
@@ -190,10 +187,10 @@ def _task_result(task: str, items: Sequence[tuple[Expected, Record | None]]) -> 
 
 def _sample(number: int, record: Record | None, last: Record | None) -> Sample:
     if record is None:
-        return Sample(number=number, outcome=Outcome.VOID, reason=NO_RECORD)
-    outcome, reason = Outcome(record.outcome), record.reason
-    if outcome is not Outcome.VOID and last is not None and _grading(record) != _grading(last):
-        outcome, reason = Outcome.VOID, "graded unlike the other samples"
+        return Sample(number=number, outcome=Outcome.VOID, reason=Void.MISSING)
+    outcome, reason = record.outcome, record.reason
+    if record.graded and last is not None and _grading(record) != _grading(last):
+        outcome, reason = Outcome.VOID, Void.UNLIKE
     return Sample(
         number=number,
         outcome=outcome,

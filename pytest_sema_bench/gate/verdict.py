@@ -15,7 +15,7 @@ from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.compare import Compared, Comparison
 from pytest_sema_bench.gate.stats import ALPHA, holm
 from pytest_sema_bench.gate.task_results import Group, Results, TaskResult
-from pytest_sema_bench.grading import Outcome
+from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.suite.selection import Selection, names_of
 
 MIN_COVERAGE = 0.95

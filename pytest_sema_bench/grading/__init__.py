@@ -5,6 +5,6 @@ a network or pytest.
 """
 
 from pytest_sema_bench.grading.grader import Grader
-from pytest_sema_bench.grading.verdict import CaseResult, Outcome, Reason, Verdict, VMFailure
+from pytest_sema_bench.grading.verdict import CaseResult, Verdict, VMFailure
 
-__all__ = ["CaseResult", "Grader", "Outcome", "Reason", "VMFailure", "Verdict"]
+__all__ = ["CaseResult", "Grader", "VMFailure", "Verdict"]

@@ -15,7 +15,8 @@ from pytest_sema_bench.grading.format import shown_message, shown_value, steady
 from pytest_sema_bench.grading.names import NameBook
 from pytest_sema_bench.grading.prepare import Prepared, prepare
 from pytest_sema_bench.grading.probe import Probe, Reading
-from pytest_sema_bench.grading.verdict import CaseResult, Outcome, Reason, Verdict, VMFailure
+from pytest_sema_bench.grading.verdict import CaseResult, Verdict, VMFailure
+from pytest_sema_bench.records.outcome import Outcome, Reason
 from pytest_sema_bench.sema.names import DEFINERS
 from pytest_sema_bench.sema.reader import Kind, ReadError, read_forms
 from pytest_sema_bench.sema.value import Value, equal

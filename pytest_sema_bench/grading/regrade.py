@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from pytest_sema_bench.grading.scoring import AnswerGrader, Graded
+from pytest_sema_bench.records.outcome import Stop
 from pytest_sema_bench.records.record import Record
 
 
@@ -95,7 +96,7 @@ def group_by_cause(flips: Sequence[Regraded]) -> dict[Cause, list[Regraded]]:
 
 
 async def _regrade(record: Record, grader: AnswerGrader) -> Regraded:
-    truncated = record.stop == "token limit"
+    truncated = record.stop is Stop.TRUNCATED
     graded = await grader.grade(record.task, record.answer or "", truncated=truncated)
     return Regraded(before=record, after=_updated(record, graded))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pytest_sema_bench.grading.names import NameKind
 from pytest_sema_bench.grading.probe import Probe
-from pytest_sema_bench.grading.verdict import Reason
+from pytest_sema_bench.records.outcome import Reason
 from pytest_sema_bench.sema.names import all_atoms, names_defined, symbols_in, top_forms
 from pytest_sema_bench.sema.reader import Form, ReadError, heads_used, names_used, read_forms
 

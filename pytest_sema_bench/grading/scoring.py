@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from pytest_sema_bench.errors import BenchError, VMError
-from pytest_sema_bench.grading import Grader, Outcome, Verdict
+from pytest_sema_bench.grading import Grader, Verdict
 from pytest_sema_bench.grading.grader import GRADER_VERSION
+from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from pytest_sema_bench.sema.vm import create_vm
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
@@ -33,11 +34,11 @@ _LINES_PER_HOST = 4
 class Graded:
     """An answer's grade, and what graded it."""
 
-    outcome: str
-    """`pass`, `fail`, or `void` if the VM's host was at fault: no statement about the answer."""
+    outcome: Outcome
+    """Void if the VM's host was at fault: no statement about the answer."""
     score: float | None
     """1.0 right, 0.3 runs but wrong, 0.0 does not run; None for void."""
-    reason: str
+    reason: Reason | Void
     detail: str | None
     extracted: tuple[str, ...]
     """What was taken for the answer: blocks of code, or one value."""
@@ -181,9 +182,9 @@ async def _grade_line(number: int, line: str, grader: AnswerGrader) -> dict[str,
 
 def _graded(task: Task, verdict: Verdict | None, fault: str | None, vm: str) -> Graded:
     return Graded(
-        outcome=(verdict.outcome if verdict else Outcome.VOID).value,
+        outcome=verdict.outcome if verdict else Outcome.VOID,
         score=verdict.score if verdict else None,
-        reason=verdict.reason.value if verdict else "vm host fault",
+        reason=verdict.reason if verdict else Void.VM,
         detail=verdict.detail if verdict else fault,
         extracted=verdict.extracted if verdict else (),
         cases=tuple(case.as_json() for case in verdict.cases) if verdict else (),

@@ -1,31 +1,10 @@
 """What grading says about an answer."""
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
+from pytest_sema_bench.records.outcome import Outcome, Reason
 from pytest_sema_bench.sema.vm import ErrorClass, Evaluation
-
-
-class Outcome(Enum):
-    """The three ways an item can end; `void` is never counted as wrong."""
-
-    PASS = "pass"  # noqa: S105 - an outcome, no password
-    FAIL = "fail"
-    VOID = "void"
-
-
-class Reason(Enum):
-    """Why a verdict fell; the closed set that records carry."""
-
-    RIGHT = "right"
-    WRONG_VALUE = "wrong value"
-    WRONG_OUTPUT = "wrong output"
-    ERROR = "error"
-    NO_ANSWER = "no answer"
-    TRUNCATED = "truncated"
-    REQUIRES = "required name not used"
-    FORBIDS = "forbidden name used"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,13 +93,13 @@ class TaskItem(pytest.Item):
     def setup(self) -> None:
         """Wait for the verdict. What is not the model's doing is raised here, as an error."""
         self._record = self._bench.result(self.work)
-        if self._record.outcome == "void":
+        if not self._record.graded:
             raise VoidItem(self._record)
 
     def runtest(self) -> None:
         """Fail if the answer was wrong."""
         assert self._record is not None
-        if self._record.outcome == "fail":
+        if not self._record.passed:
             raise WrongAnswer(self._record)
 
     def teardown(self) -> None:

@@ -14,7 +14,8 @@ from pytest_sema_bench.gate.policy import Judge, Judgement
 from pytest_sema_bench.gate.verdict import Confirmation
 from pytest_sema_bench.plugin.items import TaskItem, VoidItem, WrongAnswer
 from pytest_sema_bench.records.expected import expected_items
-from pytest_sema_bench.records.record import Record, Void
+from pytest_sema_bench.records.outcome import Void
+from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.as_json import verdict_facts
 from pytest_sema_bench.report.gate import judgement_lines
 from pytest_sema_bench.report.html import write_report
@@ -154,7 +155,7 @@ class Summing:
             return int(pytest.ExitCode.TESTS_FAILED)
         if self.judgement is not None and self._judge is not None and self._judge.decides:
             return self.judgement.verdict.exit_status
-        spent = any(record.reason == Void.BUDGET.value for record in records)
+        spent = any(record.reason is Void.BUDGET for record in records)
         return BUDGET_SPENT if spent else exit_status
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -226,7 +226,7 @@ def settled(records: Iterable[Record]) -> dict[str, Record]:
     by_key: dict[str, Record] = {}
     for record in records:
         earlier = by_key.get(record.key)
-        if earlier is None or earlier.outcome == "void":
+        if earlier is None or not earlier.graded:
             by_key[record.key] = record
     return by_key
 

@@ -5,10 +5,10 @@ import json
 import re
 import sys
 from dataclasses import asdict, dataclass, field
-from enum import Enum
 from typing import Any
 
 from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.records.outcome import Outcome, Reason, Stop, Void, read_reason
 from pytest_sema_bench.records.transcript import Tokens
 
 SCHEMA = 1
@@ -16,20 +16,8 @@ SCHEMA = 1
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a character, as a model's JSON can hold it: no encoding takes it, but an escape does."""
 
-_ALIKE = ("task", "model", "config", "reason", "provider", "served_model", "vm", "task_hash")
+_ALIKE = ("task", "model", "config", "provider", "served_model", "vm", "task_hash")
 """What many records say in the same words, kept in memory once."""
-
-
-class Void(Enum):
-    """Why an item says nothing about the model: the reason of a void record."""
-
-    API = "api error"
-    NOT_ASKED = "not asked"
-    BUDGET = "budget"
-    RECORDING = "no recording"
-    VM = "vm host fault"
-    TASK = "task error"
-    INTERNAL = "internal error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +34,8 @@ class Record:
     config: str
     sample: int
     """1 for the first."""
-    outcome: str
-    """`pass`, `fail` or `void`; void is no statement about the model."""
-    reason: str
+    outcome: Outcome
+    reason: Reason | Void
     detail: str | None = None
     score: float | None
     """1.0 right, 0.3 runs but wrong, 0.0 does not run; None for void."""
@@ -60,7 +47,8 @@ class Record:
     """The VM errors that the model's code met: `where` (tool or grade), `class`, `name`."""
     tool_calls: dict[str, int] = field(default_factory=dict)
     rounds: int = 0
-    stop: str | None = None
+    stop: Stop | None = None
+    """None if the conversation was broken off."""
     tokens: Tokens = field(default_factory=Tokens)
     cost_usd: float | None = None
     """None when the price or a call's usage is unknown."""
@@ -86,6 +74,16 @@ class Record:
     transcript: str | None = None
     """Path of the transcript, relative to the run folder."""
 
+    @property
+    def graded(self) -> bool:
+        """Whether there is a verdict; what has none says nothing about the model."""
+        return self.outcome is not Outcome.VOID
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer is right."""
+        return self.outcome is Outcome.PASS
+
     def to_json(self) -> str:
         """One line without the line end, in characters that UTF-8 can write."""
         content = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -104,11 +102,15 @@ class Record:
                     f"the record has schema {schema}, this version reads up to {SCHEMA}"
                 )
             known = cls.__dataclass_fields__
-            tokens = Tokens(**data.pop("tokens"))
+            data["tokens"] = Tokens(**data["tokens"])
+            data["outcome"] = Outcome(data["outcome"])
+            data["reason"] = read_reason(data["outcome"], data["reason"])
+            if data.get("stop") is not None:
+                data["stop"] = Stop(data["stop"])
             for name in _ALIKE:
                 if isinstance(data.get(name), str):
                     data[name] = sys.intern(data[name])
-            return cls(**{k: v for k, v in data.items() if k in known}, tokens=tokens)
+            return cls(**{k: v for k, v in data.items() if k in known})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BenchError(f"not a record: {error}") from error
 

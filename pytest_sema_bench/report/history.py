@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pytest_sema_bench.records.outcome import RunState
 from pytest_sema_bench.report.text import NO_VALUE, percent, safe, tabulated
 from pytest_sema_bench.tables.history import History, ModelEntry, RunEntry, sparkline, trends
 
@@ -35,7 +36,7 @@ def _trend_lines(history: History, *, ascii_only: bool) -> Iterator[str]:
 
 
 def _cells(run: RunEntry, model: ModelEntry, no_value: str) -> tuple[str, ...]:
-    state = "" if run.state in (None, "finished") else f" ({run.state})"
+    state = "" if run.state in (None, RunState.FINISHED) else f" ({run.state})"
     return (
         safe((run.date or no_value)[:16].replace("T", " ")),
         safe((run.commit or no_value)[:_COMMIT_CHARS]),

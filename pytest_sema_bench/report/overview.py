@@ -7,6 +7,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from pytest_sema_bench.gate.stats import wilson_interval
+from pytest_sema_bench.records.outcome import Outcome, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.charts import Priced, Scatter, scatter
 from pytest_sema_bench.report.runs import Entry, Merged
@@ -17,6 +18,7 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 _OTHER = "other"
+_GLYPHS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.VOID: "∅"}
 _MOST_COMMON = 4
 
 
@@ -160,7 +162,7 @@ def _model_line(table: Table, records: Sequence[Record], errors: ErrorTable | No
         cost_per_item_usd=cost / n_graded if cost is not None and n_graded else None,
         cost_per_solved_usd=cost / total.n_pass if cost is not None and total.n_pass else None,
         n_paid=sum(record.cost_usd is not None for record in records),
-        reasons=tuple(Counter(r.reason for r in records if r.outcome != "pass").most_common()),
+        reasons=tuple(Counter(r.reason for r in records if not r.passed).most_common()),
         n_with_tools=sum(bool(record.tool_calls) for record in records),
         tools=tuple(tools.most_common()),
         n_rounds=sum(record.rounds for record in records),
@@ -199,9 +201,10 @@ def _heat(
 
 def _cell(entries: Sequence[Entry]) -> Cell:
     first = entries[0]
-    outcomes = [entry.record.outcome if entry.record else "missing" for entry in entries]
-    n_pass, n_graded = outcomes.count("pass"), outcomes.count("pass") + outcomes.count("fail")
-    reasons = Counter(e.record.reason if e.record else "no record" for e in entries)
+    outcomes = [entry.record.outcome if entry.record else None for entry in entries]
+    n_pass = outcomes.count(Outcome.PASS)
+    n_graded = n_pass + outcomes.count(Outcome.FAIL)
+    reasons = Counter(e.record.reason if e.record else Void.MISSING for e in entries)
     shown = ", ".join(f"{why} ×{n}" if n > 1 else why for why, n in reasons.most_common())
     single = len(entries) == 1
     return Cell(
@@ -217,16 +220,16 @@ def _cell(entries: Sequence[Entry]) -> Cell:
     )
 
 
-def _state(outcomes: Sequence[str], n_pass: int, n_graded: int) -> str:
+def _state(outcomes: Sequence[Outcome | None], n_pass: int, n_graded: int) -> str:
     if not n_graded:
-        return "missing" if set(outcomes) == {"missing"} else "void"
+        return Outcome.VOID if any(outcomes) else "missing"
     if n_pass in (0, n_graded):
-        return "pass" if n_pass else "fail"
+        return Outcome.PASS if n_pass else Outcome.FAIL
     return "mixed"
 
 
-def _glyph(outcome: str) -> str:
-    return {"pass": "✓", "fail": "✗", "void": "∅"}.get(outcome, "–")
+def _glyph(outcome: Outcome | None) -> str:
+    return "–" if outcome is None else _GLYPHS[outcome]
 
 
 def _error_lines(

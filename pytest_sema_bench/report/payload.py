@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pytest_sema_bench.records.outcome import Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.runs import Entry
 
@@ -69,7 +70,7 @@ def _line(entry: Entry) -> dict[str, Any]:
         "model": entry.model,
         "label": entry.label,
         "outcome": record.outcome if record else "missing",
-        "reason": record.reason if record else "no record",
+        "reason": record.reason if record else Void.MISSING,
     }
     if record is None:
         return line

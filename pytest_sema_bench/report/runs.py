@@ -11,9 +11,9 @@ from pytest_sema_bench.gate.load import read_run_json
 from pytest_sema_bench.gate.task_results import Results, group_records
 from pytest_sema_bench.records.expected import Expected, expected_items
 from pytest_sema_bench.records.folder import RunFolder, read_records
+from pytest_sema_bench.records.outcome import RunState
 from pytest_sema_bench.records.record import Record
 
-_FINISHED = "finished"
 _NAMED = 3
 """How many tasks or models a note names before it counts the rest."""
 
@@ -136,7 +136,7 @@ def merge_runs(runs: Sequence[RunData]) -> Merged:
             known = entries.get(entry.item)
             if known is not None and known.record is not None:
                 n_replaced += known.folder != run.path
-                if record.outcome == "void" and known.record.outcome != "void":
+                if known.record.graded and not record.graded:
                     continue
             entries[entry.item] = entry
     models = {model: rank for rank, model in enumerate(dict.fromkeys(map(_model, entries)))}
@@ -153,7 +153,7 @@ def _model(item: Expected) -> tuple[str, str]:
 
 
 def _is_partial(run: RunData) -> bool:
-    return run.about.get("state") not in (None, _FINISHED)
+    return run.about.get("state") not in (None, RunState.FINISHED)
 
 
 def _notes(runs: Sequence[RunData], records: Sequence[Record], n_replaced: int) -> Iterator[str]:
@@ -165,7 +165,7 @@ def _notes(runs: Sequence[RunData], records: Sequence[Record], n_replaced: int) 
             f"{n_replaced} records stand in more than one of these runs: "
             "a verdict counts before a void one, else the newer run."
         )
-    graded = [record for record in records if record.outcome != "void"]
+    graded = [record for record in records if record.graded]
     yield from _mixed("VMs", graded, lambda record: record.vm)
     yield from _mixed("graders", graded, lambda record: record.grader)
     changed = _several(graded, lambda r: r.task, lambda r: r.task_hash)

@@ -276,8 +276,7 @@ class _Resources:
     async def _put_away(self, item: WorkItem, record: Record, transcript: dict[str, Any]) -> Record:
         loop = asyncio.get_running_loop()
         record = await loop.run_in_executor(None, self._keep, item, record, transcript)
-        graded = record.outcome != "void"
-        self._ledger.count(self._terms.run, graded=graded, n_retries=record.retries)
+        self._ledger.count(self._terms.run, graded=record.graded, n_retries=record.retries)
         return record
 
     def _redacted(self, record: Record) -> Record:

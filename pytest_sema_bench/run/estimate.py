@@ -89,7 +89,7 @@ def _estimate(name: str, items: Sequence[WorkItem], records: Sequence[Record]) -
         record
         for record in records
         if (record.model, record.config) == (model.name, config.name)
-        and record.outcome != "void"
+        and record.graded
         and record.tokens.total
     ]
     by_task, by_level = _means(known, "task"), _means(known, "level")

@@ -12,11 +12,11 @@ from pytest_sema_bench.docsearch.settings import DocsSettings
 from pytest_sema_bench.gate.policy import Judge
 from pytest_sema_bench.grading.grader import GRADER_VERSION
 from pytest_sema_bench.records.folder import RunFolder, read_records, settled
-from pytest_sema_bench.records.record import Record, Void
+from pytest_sema_bench.records.outcome import RunState, Void
+from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.provenance import git_commit, machine, versions
 from pytest_sema_bench.run.resume import (
-    FINISHED,
     Earlier,
     find_earlier,
     question_hashes,
@@ -50,10 +50,6 @@ class Plan:
             return None
         tasks = None if self.settings.tasks is None else str(self.settings.tasks)
         return find_earlier(self.settings.resume, report_dir, self.questions, tasks)
-
-
-RUNNING, INCOMPLETE = "running", "incomplete"
-"""States of a run besides `finished`: incomplete is what ended before every item was tried."""
 
 
 def item_entries(items: Iterable[WorkItem], earlier: Sequence[dict[str, Any]]) -> list[Any]:
@@ -123,18 +119,18 @@ class Run:
         """Write items.json and run.json; `started` is in seconds since the epoch."""
         self.folder.write_items(item_entries(items, self.folder.read_items()))
         begun = [*self.folder.read_run().get("begun", []), _moment(started)]
-        self._write(RUNNING, vm=vm.label, begun=list(dict.fromkeys(begun)))
+        self._write(RunState.RUNNING, vm=vm.label, begun=list(dict.fromkeys(begun)))
 
     def end(self, records: Sequence[Record], exit_status: int) -> None:
         """Write run.json for the last time: `finished` if every item was tried."""
         n_missing = len(self.folder.read_items()) - len(records)
-        untried = n_missing or any(record.reason == Void.BUDGET.value for record in records)
+        untried = n_missing or any(record.reason is Void.BUDGET for record in records)
         self._write(
-            INCOMPLETE if untried else FINISHED,
+            RunState.INCOMPLETE if untried else RunState.FINISHED,
             end=_now(),
             exit_status=exit_status,
             n_missing=n_missing,
-            n_void=sum(record.outcome == "void" for record in records),
+            n_void=sum(not record.graded for record in records),
         )
 
     def add(self, **more: object) -> None:
@@ -145,7 +141,7 @@ class Run:
         """One record for each item that has one. Raises BenchError if one cannot be read."""
         return run_records(self.folder.path, self.folder.read_items())
 
-    def _write(self, state: str, **more: object) -> None:
+    def _write(self, state: RunState, **more: object) -> None:
         plan, before = self.plan, self.folder.read_run()
         content = {
             "run": self.folder.path.name,

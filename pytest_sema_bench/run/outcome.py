@@ -15,9 +15,10 @@ from pytest_sema_bench.errors import (
     TaskError,
     VMError,
 )
-from pytest_sema_bench.grading import Outcome, Verdict
+from pytest_sema_bench.grading import Verdict
 from pytest_sema_bench.grading.grader import GRADER_VERSION
-from pytest_sema_bench.records.record import Record, Void
+from pytest_sema_bench.records.outcome import Outcome, Void
+from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Call, Tokens
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.sema.vm import VMInfo
@@ -73,8 +74,8 @@ def make_record(
         model=item.model.name,
         config=item.config.name,
         sample=item.sample,
-        outcome=(verdict.outcome if verdict else Outcome.VOID).value,
-        reason=end.reason.value if isinstance(end, Verdict) else end.void.value,
+        outcome=verdict.outcome if verdict else Outcome.VOID,
+        reason=end.reason if isinstance(end, Verdict) else end.void,
         detail=end.detail or _spent_on_reasoning(run),
         score=verdict.score if verdict else None,
         answer=run.answer if run and run.stop else None,
@@ -82,7 +83,7 @@ def make_record(
         vm_errors=failures,
         tool_calls=run.tool_calls if run else {},
         rounds=run.rounds if run else 0,
-        stop=run.stop.value if run and run.stop else None,
+        stop=run.stop if run else None,
         tokens=run.tokens if run else Tokens(),
         cost_usd=_cost_usd(calls, item.model.price) if run else None,
         latency_s=round(latency_s, 3),

@@ -14,11 +14,10 @@ from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.errors import BenchError, SettingsError
 from pytest_sema_bench.grading.grader import GRADER_VERSION
 from pytest_sema_bench.records.folder import RunFolder, read_records, settled, torn_lines
+from pytest_sema_bench.records.outcome import RunState
 from pytest_sema_bench.records.record import Record, content_key
 from pytest_sema_bench.run.item import ask_content, asked_config
 from pytest_sema_bench.settings import NEWEST, Config
-
-FINISHED = "finished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +77,7 @@ def find_earlier(
         same_tasks = content.get("settings", {}).get("tasks") == tasks
         if content.get("grader") not in (None, GRADER_VERSION):
             continue  # its verdicts are those of another grader
-        unfinished = content.get("state") != FINISHED or content.get("n_void")
+        unfinished = content.get("state") != RunState.FINISHED or content.get("n_void")
         if unfinished and same and same_tasks and _is_free(path.parent):
             return read_earlier(path.parent)
     return None
@@ -109,7 +108,7 @@ def read_earlier(path: Path) -> Earlier:
     records = read_records(path)
     return Earlier(
         path=path,
-        verdicts={key: r for key, r in settled(records).items() if r.outcome != "void"},
+        verdicts={key: r for key, r in settled(records).items() if r.graded},
         n_sessions=len(RunFolder(path).read_run().get("begun", [])),
         spent_usd=sum(record.cost_usd or 0.0 for record in records),
         torn=torn_lines(path),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pytest_sema_bench.gate.stats import clustered_interval
 from pytest_sema_bench.records.expected import Expected
+from pytest_sema_bench.records.outcome import Reason
 from pytest_sema_bench.records.record import Record
 
 ALL = "all"
@@ -106,15 +107,15 @@ def make_tables(records: Iterable[Record], expected: Iterable[Expected] = ()) ->
 
 def _row(label: str, items: Sequence[Expected], by_item: dict[Expected, Record]) -> Row:
     records = [by_item[item] for item in items if item in by_item]
-    graded = [record for record in records if record.outcome != "void"]
+    graded = [record for record in records if record.graded]
     by_task: dict[str, list[bool]] = defaultdict(list)
     for record in graded:
-        by_task[record.task].append(record.outcome == "pass")
+        by_task[record.task].append(record.passed)
     passes = list(by_task.values())
     n_pass = sum(map(sum, passes))
     scores = [record.score for record in graded if record.score is not None]
     # A void item may have been paid for as well, but that it has no price says nothing.
-    costs = [r.cost_usd for r in records if r.outcome != "void" or r.cost_usd is not None]
+    costs = [r.cost_usd for r in records if r.graded or r.cost_usd is not None]
     return Row(
         label=label,
         n_tasks=len({item.task for item in items}),
@@ -123,9 +124,9 @@ def _row(label: str, items: Sequence[Expected], by_item: dict[Expected, Record])
         n_pass=n_pass,
         n_void=len(records) - len(graded),
         n_missing=len(items) - len(records),
-        n_truncated=sum(record.reason == "truncated" for record in graded),
+        n_truncated=sum(record.reason is Reason.TRUNCATED for record in graded),
         void_reasons=tuple(
-            Counter(record.reason for record in records if record.outcome == "void").most_common()
+            Counter(record.reason for record in records if not record.graded).most_common()
         ),
         n_tool_calls=sum(sum(record.tool_calls.values()) for record in records),
         n_repaired=sum(record.repairs for record in records),

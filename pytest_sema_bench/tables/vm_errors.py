@@ -64,13 +64,13 @@ def _table(model: str, config: str, records: list[Record]) -> ErrorTable:
         )
         for error_class, levels in by_class.items()
     ]
-    saw = [r for r in records if r.outcome != "void" and any(map(_by_tool, r.vm_errors))]
+    saw = [r for r in records if r.graded and any(map(_by_tool, r.vm_errors))]
     return ErrorTable(
         model=model,
         config=config,
         rows=tuple(sorted(rows, key=lambda row: (-row.n_total, row.error_class))),
         n_saw_error=len(saw),
-        n_recovered=sum(record.outcome == "pass" for record in saw),
+        n_recovered=sum(record.passed for record in saw),
     )
 
 

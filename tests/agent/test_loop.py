@@ -3,10 +3,8 @@
 import json
 from pathlib import Path
 
-from pytest_sema_bench.agent.loop import Stop
 from pytest_sema_bench.errors import ModelError
-from pytest_sema_bench.grading import Outcome
-from pytest_sema_bench.grading.verdict import Reason
+from pytest_sema_bench.records.outcome import Outcome, Reason, Stop
 from pytest_sema_bench.records.transcript import Tokens
 from pytest_sema_bench.sema.vm import ErrorClass
 from pytest_sema_bench.settings import Config, Sampling

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sema_bench.agent.loop import Stop
-from pytest_sema_bench.grading import Outcome
-from pytest_sema_bench.grading.verdict import Reason
+from pytest_sema_bench.records.outcome import Outcome, Reason, Stop
 from tests.asking import Converse
 from tests.chat_server import (
     ChatServer,

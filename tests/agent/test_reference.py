@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from pytest_sema_bench.agent.loop import AgentRun, Stop, run_agent
+from pytest_sema_bench.agent.loop import AgentRun, run_agent
 from pytest_sema_bench.agent.reference import ReferenceModel, check_references
 from pytest_sema_bench.agent.tools import make_toolbox
 from pytest_sema_bench.catalog.registry import load_registry
 from pytest_sema_bench.chat import ChatClient, ChatReply, HttpWire, LocalTransport
 from pytest_sema_bench.errors import ModelError, SettingsError
-from pytest_sema_bench.grading import Grader, Outcome
+from pytest_sema_bench.grading import Grader
+from pytest_sema_bench.records.outcome import Outcome, Stop
 from pytest_sema_bench.records.transcript import Tokens
 from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.sema.vm import SemaVM

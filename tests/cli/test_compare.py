@@ -132,11 +132,11 @@ def test_shards_are_compared_as_one_run(tmp_path: Path, capsys: Capture) -> None
 
 
 def test_hostile_text_is_escaped(tmp_path: Path, capsys: Capture) -> None:
-    """Escape sequences, bidi marks and table bars in names and reasons do no harm."""
+    """Escape sequences, bidi marks and table bars in names do no harm."""
     hostile = "\x1b[31m\u202e|<b>`"
     for name, letters in (("a", "p" * 5), ("b", "f" * 5)):
         records = [
-            replace(record, reason=hostile, category=hostile, model=f"m{hostile}")
+            replace(record, category=hostile, model=f"m{hostile}")
             for record in records_of(tasks_of(letters))
         ]
         write_run(tmp_path / name, records)

@@ -154,7 +154,7 @@ BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
         "not a model's entry",
     ),
     "a task without samples": (
-        lambda text: text.replace('["void: api down", "void: api down"]', "[]"),
+        lambda text: text.replace('["void: api error", "void: api error"]', "[]"),
         r":\d+: not a task's entry: .*no samples",
     ),
     "a cost that is none": (

@@ -80,7 +80,7 @@ def test_tasks_without_a_verdict_are_left_out_on_either_side() -> None:
     comparison = only(base, run)
     assert {entry.task: entry.why for entry in comparison.left_out} == {
         "L1-01-list": "the baseline has no verdict on it",
-        "L1-02-list": "the run has no verdict on it (api down)",
+        "L1-02-list": "the run has no verdict on it (api error)",
         "L1-03-list": "not in the run",
     }
     assert comparison.added == ("L1-04-list",)

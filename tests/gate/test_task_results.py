@@ -7,9 +7,9 @@ import pytest
 
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.gate.load import load_results
-from pytest_sema_bench.gate.task_results import NO_RECORD, group_records, merge
-from pytest_sema_bench.grading import Outcome
+from pytest_sema_bench.gate.task_results import group_records, merge
 from pytest_sema_bench.records.expected import Expected
+from pytest_sema_bench.records.outcome import Outcome, Void
 from tests.samples.outcomes import records_of, results_of, write_run
 
 TASK = "L1-01-list"
@@ -48,7 +48,7 @@ def test_what_was_to_run_and_has_no_record_is_void() -> None:
     """A killed run does not look complete."""
     expected = [Expected(task=TASK, level=1, model="m", config="tools", sample=n) for n in (1, 2)]
     (task,) = group_records(records_of({TASK: "p"}), expected)[0].tasks
-    assert [s.reason for s in task.samples] == ["right", NO_RECORD]
+    assert [s.reason for s in task.samples] == ["right", Void.MISSING]
 
 
 def test_a_sample_graded_by_another_vm_does_not_count() -> None:

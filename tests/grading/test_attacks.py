@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_sema_bench.grading import Outcome, Reason
+from pytest_sema_bench.records.outcome import Outcome, Reason
 from pytest_sema_bench.sema.vm import SemaVM
 from tests.marking import SAMPLES, Marker, answer_of, task_of
 

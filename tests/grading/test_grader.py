@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sema_bench.errors import TaskError, VMError
-from pytest_sema_bench.grading import Grader, Outcome, Reason
+from pytest_sema_bench.grading import Grader
+from pytest_sema_bench.records.outcome import Outcome, Reason
 from pytest_sema_bench.sema.vm import ErrorClass, Evaluation, SemaVM, VMInfo
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.suite.task import Case, Task

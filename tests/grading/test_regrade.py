@@ -9,6 +9,7 @@ import pytest
 from pytest_sema_bench.cli import main
 from pytest_sema_bench.grading.scoring import Scorer
 from pytest_sema_bench.records.folder import read_records, write_records
+from pytest_sema_bench.records.outcome import Outcome, Stop, Void
 from pytest_sema_bench.records.record import Record
 from tests.plugin.bench_dir import read_table
 from tests.samples.double_task import DOUBLE, RIGHT, WRONG, write_double_task
@@ -31,7 +32,7 @@ def make_record(tasks: Path, answer: str, sample: int) -> Record:
         score=graded.score,
         answer=answer,
         cases=list(graded.cases),
-        stop="answered",
+        stop=Stop.ANSWERED,
         provider="somewhere",
         vm=graded.vm,
         grader=graded.grader,
@@ -98,8 +99,8 @@ def test_another_vm_or_grader_is_named_as_the_cause(
 ) -> None:
     """What an older VM or grader said otherwise is listed under it."""
     right, wrong = read_records(run)
-    old_vm = replace(right, outcome="fail", vm="wasm 1.35.0 (0a0b0c0d)")
-    old_grader = replace(wrong, outcome="pass", grader=0)
+    old_vm = replace(right, outcome=Outcome.FAIL, vm="wasm 1.35.0 (0a0b0c0d)")
+    old_grader = replace(wrong, outcome=Outcome.PASS, grader=0)
     write_records(run / "records.jsonl", [old_vm, old_grader])
     main(["regrade", str(run)])
     printed = capsys.readouterr().out
@@ -110,7 +111,9 @@ def test_another_vm_or_grader_is_named_as_the_cause(
 def test_void_records_are_kept_as_they_are(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """There is nothing to grade in an item that never had an answer."""
     right, _ = read_records(run)
-    void = replace(right, key="key-3", sample=3, outcome="void", answer=None, stop=None, score=None)
+    void = replace(
+        right, key="key-3", sample=3, outcome=Outcome.VOID, reason=Void.API, answer=None, stop=None
+    )
     write_records(run / "records.jsonl", [right, void])
     main(["regrade", str(run)])
     assert "1 records without an answer (void)" in capsys.readouterr().out
@@ -122,7 +125,7 @@ def test_a_run_that_was_taken_up_counts_as_compare_counts_it(
 ) -> None:
     """An item that was void first and then passed has passed, wherever the run is read."""
     right, _ = read_records(run)
-    void = replace(right, outcome="void", reason="api error", answer=None, stop=None, score=None)
+    void = replace(right, outcome=Outcome.VOID, reason=Void.API, answer=None, stop=None, score=None)
     write_records(run / "records.jsonl", [void, right])
     assert main(["regrade", str(run)]) == 0
     assert "without an answer" not in capsys.readouterr().out

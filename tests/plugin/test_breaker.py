@@ -2,6 +2,7 @@
 
 import pytest
 
+from pytest_sema_bench.records.outcome import Void
 from tests.chat_server import ChatServer, Request, Step, refuse, say
 from tests.plugin.bench_dir import KEY_NAME, BenchDir, read_table
 
@@ -29,8 +30,8 @@ def test_a_refused_key_is_asked_once(
     n_asked = chat_server.n_requests
     assert 1 <= n_asked <= n_most
     reasons = [record.reason for record in bench_dir.records()]
-    assert reasons.count("api error") == n_asked
-    assert reasons.count("not asked") == 20 - n_asked
+    assert reasons.count(Void.API) == n_asked
+    assert reasons.count(Void.NOT_ASKED) == 20 - n_asked
     assert read_table(result.outlines, "m-tools")["all"]["void"] == "20"
     result.stdout.fnmatch_lines(["void: not asked; this is not counted*", "not asked: *bad key*"])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.cache import CACHE_VARIABLE
+from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from tests.chat_server import ChatServer, Request, Step, complete, reply, say
 from tests.plugin.bench_dir import KEY_NAME, BenchDir, read_table
 
@@ -64,8 +65,8 @@ def test_two_hundred_items_and_four_workers_stay_within_the_cap(
     assert 0.9 * cap < till.billed_usd <= cap
     outcomes = [(record.outcome, record.reason) for record in bench_dir.records()]
     assert len(outcomes) == 200
-    assert set(outcomes) == {("pass", "right"), ("void", "budget")}
-    n_passed = outcomes.count(("pass", "right"))
+    assert set(outcomes) == {(Outcome.PASS, Reason.RIGHT), (Outcome.VOID, Void.BUDGET)}
+    n_passed = outcomes.count((Outcome.PASS, Reason.RIGHT))
     assert 85 <= n_passed <= 102
     row = read_table(first.outlines, "dear-tools")["all"]
     assert (row["passed"], row["void"]) == (str(n_passed), str(200 - n_passed))

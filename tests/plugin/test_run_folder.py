@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 
+from pytest_sema_bench.records.outcome import Outcome
 from tests.chat_server import ChatServer, call_tool, refuse, say
 from tests.plugin.bench_dir import KEY, SLUGS, WRONG, BenchDir, read_table
 
@@ -28,7 +29,7 @@ def test_a_run_leaves_everything_needed_to_read_it_again(
         transcript = json.loads((folder / str(record.transcript)).read_text())
         assert transcript["record"] == record.key
         roles = [message["role"] for message in transcript["messages"]]
-        assert record.outcome == "void" or (roles[:2], roles[-1]) == (
+        assert record.outcome is Outcome.VOID or (roles[:2], roles[-1]) == (
             ["system", "user"],
             "assistant",
         )

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.records.outcome import Outcome, Reason, Stop
 from pytest_sema_bench.records.record import SCHEMA, Record, content_key
 from pytest_sema_bench.records.transcript import Call, Tokens, Transcript
 
@@ -19,15 +20,15 @@ RECORD = Record(
     model="m",
     config="tools",
     sample=1,
-    outcome="fail",
-    reason="wrong value",
+    outcome=Outcome.FAIL,
+    reason=Reason.WRONG_VALUE,
     score=0.3,
     answer="é 😀 \u2028 \x00",
     cases=[{"call": "(f)", "expected": "1", "got": None, "pass": False, "error": "Unbound"}],
     vm_errors=[{"where": "grade", "class": "unbound", "name": "f"}],
     tool_calls={"eval_code": 2},
     rounds=2,
-    stop="answered",
+    stop=Stop.ANSWERED,
     tokens=Tokens(prompt=10, cached=4, completion=7, reasoning=3),
     cost_usd=0.01,
     provider="p",

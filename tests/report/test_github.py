@@ -10,6 +10,7 @@ from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.load import load_results
 from pytest_sema_bench.gate.task_results import Results, group_records
 from pytest_sema_bench.gate.verdict import Rules, judge
+from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.report.github import (
     MAX_SUMMARY_BYTES,
     Severity,
@@ -72,7 +73,7 @@ def test_a_failure_says_what_happened() -> None:
         "title=L2-05-palindrome [m-tools-s1] newly broken"
         "::wrong value%0A(f) gave 2, expected 1"
     )
-    hostile = replace(record, reason=HOSTILE, cases=[], detail="a\n::error::b" + HOSTILE)
+    hostile = replace(record, task=HOSTILE, cases=[], detail="a\n::error::b" + HOSTILE)
     assert len(failure_annotation(hostile, "a.yaml", 1).splitlines()) == 1
 
 
@@ -125,8 +126,8 @@ def test_the_summary_has_table_verdict_and_lists(tmp_path: Path) -> None:
 
 def test_a_summary_is_not_what_a_model_makes_of_it() -> None:
     """Outside of code spans there is no tag but our own, no link and no mention."""
-    record = replace(RECORD, model=IMAGE, task="[x](http://y) @octocat", reason=SCRIPT)
-    passed = replace(record, outcome="pass")
+    record = replace(RECORD, model=IMAGE, task=f"[x](http://y) @octocat {SCRIPT}")
+    passed = replace(record, outcome=Outcome.PASS)
     base = Results(source="a", groups=group_records([passed]))
     run = Results(source="b", groups=group_records([record]))
     compared = compare(base, run)

@@ -16,6 +16,7 @@ from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.load import load_results
 from pytest_sema_bench.gate.verdict import Rules, judge
 from pytest_sema_bench.records.folder import RunFolder, write_records
+from pytest_sema_bench.records.outcome import Outcome, Void
 from pytest_sema_bench.report.html import visible, write_report
 from pytest_sema_bench.report.runs import merge_runs, read_run
 from tests.samples.hostile_run import HOSTILE, SCRIPT, write_hostile_run
@@ -98,7 +99,9 @@ def test_a_conversation_comes_back_whole(tmp_path: Path) -> None:
 def test_a_run_without_any_verdict_has_a_report(tmp_path: Path) -> None:
     """Void and missing items are shown as such, and no rate is."""
     folder = tmp_path / "runs" / "run"
-    void = replace(RECORD, outcome="void", reason="budget", score=None, level=None, cases=[])
+    void = replace(
+        RECORD, outcome=Outcome.VOID, reason=Void.BUDGET, score=None, level=None, cases=[]
+    )
     folder.mkdir(parents=True)
     write_records(folder / "records.jsonl", [void])
     write_run_files(RunFolder(folder), [void, replace(void, sample=2)])

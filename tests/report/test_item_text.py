@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_sema_bench.records.outcome import Outcome, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.item_text import failure_lines, void_lines
 from pytest_sema_bench.report.text import printable
@@ -128,7 +129,7 @@ HOSTILE = {
 def everywhere(text: str) -> Record:
     """A record with the text in each field that a model, a server or a VM can fill."""
     case = {"call": text, "expected": text, "got": text, "pass": False}
-    return replace(FAILED, answer=text, detail=text, cases=[case], tool_calls={text: 1}, stop=text)
+    return replace(FAILED, answer=text, detail=text, cases=[case], tool_calls={text: 1})
 
 
 def check_harmless(lines: list[str]) -> None:
@@ -179,7 +180,7 @@ def test_long_text_is_cut_and_says_so(n_chars: int) -> None:
 
 def test_a_void_item_says_that_it_does_not_count() -> None:
     """The reason, what happened, where to read on."""
-    record = replace(FAILED, outcome="void", reason="api error", detail="no answer\nwithin 9 s")
+    record = replace(FAILED, outcome=Outcome.VOID, reason=Void.API, detail="no answer\nwithin 9 s")
     assert list(void_lines(record, RUN)) == [
         "void: api error; this is not counted as a wrong answer",
         "no answer",

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.grading import Outcome
 from pytest_sema_bench.records.folder import RunFolder, write_records
+from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.runs import Merged, merge_runs, read_run
 from tests.samples.made_up_run import write_run_files
 from tests.samples.record import RECORD
 
-PASSED = replace(RECORD, outcome="pass", reason="right", score=1.0)
-VOID = replace(RECORD, outcome="void", reason="api error", score=None)
+PASSED = replace(RECORD, outcome=Outcome.PASS, reason=Reason.RIGHT, score=1.0)
+VOID = replace(RECORD, outcome=Outcome.VOID, reason=Void.API, score=None)
 
 
 def write_run(folder: Path, *records: Record, day: int = 1) -> Path:

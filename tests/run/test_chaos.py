@@ -10,6 +10,7 @@ import pytest
 
 from pytest_sema_bench.catalog.models import Price
 from pytest_sema_bench.chat import Patience
+from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.suite.task import Task, bundled_tasks, load_task, load_tasks
 from tests.chaos_server import HARMLESS, MODEL, PASSING, Chaos
@@ -60,7 +61,7 @@ def test_no_fault_changes_a_verdict(
     items = [_sample(bench.item(task, chat_server.url, PRICE), seed) for task in tasks]
     bench.engine.start(items)
     returned = [bench.engine.result(item) for item in items]
-    assert {r.task: (r.outcome, r.detail) for r in returned if r.outcome != "pass"} == {}
+    assert {r.task: (r.outcome, r.detail) for r in returned if r.outcome is not Outcome.PASS} == {}
     kept = [record for record in bench.records if record.sample == seed]
     assert sorted(record.task for record in kept) == sorted(task.id for task in tasks)
     assert {record.key for record in kept} == {item.key for item in items}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.catalog.models import REFERENCE, Model, Price
+from pytest_sema_bench.records.outcome import Outcome, Reason, Stop
 from pytest_sema_bench.records.transcript import Tokens
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.suite.task import Task, load_task
@@ -80,15 +81,15 @@ def test_a_right_answer_makes_a_complete_record(
         category=None,
         model="m",
         config="tools",
-        outcome="pass",
-        reason="right",
+        outcome=Outcome.PASS,
+        reason=Reason.RIGHT,
         detail=None,
         score=1.0,
         answer=RIGHT,
         vm_errors=[{"where": "tool", "class": "unbound", "name": "twice"}],
         tool_calls={"eval_code": 1},
         rounds=1,
-        stop="answered",
+        stop=Stop.ANSWERED,
         tokens=Tokens(prompt=200, cached=80, completion=20, reasoning=8),
         cost_usd=0.000168,
         retries=1,
@@ -325,7 +326,7 @@ def test_the_tool_survives_hostile_programs(
     bomb = '(let loop ((s "xxxxxxxxxxxxxxxx")) (loop (string-append s s)))'
     chat_server.play([call_tool(bomb), call_tool("(+ 1 2)"), say(RIGHT)])
     record = bench.ask(task, chat_server.url)
-    assert record.outcome == "pass"
+    assert record.outcome is Outcome.PASS
     assert record.vm_errors == [{"where": "tool", "class": "memory", "name": None}]
     answers = [m["content"] for m in chat_server.requests[-1].messages if m["role"] == "tool"]
     assert "out of memory" in answers[0]

@@ -14,6 +14,7 @@ import pytest
 
 from pytest_sema_bench.catalog.models import REFERENCE, Model
 from pytest_sema_bench.errors import VMError
+from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.run.engine import Engine, known_keys
 from pytest_sema_bench.run.item import WorkItem
@@ -120,7 +121,7 @@ def test_close_keeps_what_was_finished_while_a_server_hangs(
     wait_until(lambda: chat_server.n_in_flight == 3)
     bench.close()
     assert bench.records == (finished,)
-    assert finished.outcome == "pass"
+    assert finished.outcome is Outcome.PASS
     wait_until(lambda: chat_server.n_in_flight == 0)
     with pytest.raises(CancelledError):
         bench.engine._under_way[items["adding"].id].result(timeout=0)
@@ -186,7 +187,7 @@ def test_a_disk_that_is_full_stops_only_its_item(
     bench = open_bench(before_keeping=full_disk)
     with pytest.raises(OSError, match="no space left"):
         bench.ask(task, chat_server.url)
-    assert bench.ask(task, chat_server.url).outcome == "pass"
+    assert bench.ask(task, chat_server.url).outcome is Outcome.PASS
 
 
 def _keep(item: WorkItem, record: Record, transcript: dict[str, Any]) -> Record:
@@ -221,9 +222,9 @@ def test_several_engines_at_once_do_not_disturb_each_other(
     """Closing one leaves the other at work."""
     chat_server.play(solve(SUITE))
     first, second = open_bench(), open_bench()
-    assert first.ask(SUITE[0], chat_server.url).outcome == "pass"
+    assert first.ask(SUITE[0], chat_server.url).outcome is Outcome.PASS
     first.close()
-    assert second.ask(SUITE[0], chat_server.url).outcome == "pass"
+    assert second.ask(SUITE[0], chat_server.url).outcome is Outcome.PASS
 
 
 def test_an_item_is_named_as_in_pytest(task: Task) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.records.expected import expected_items
 from pytest_sema_bench.records.folder import RunFolder, write_records
+from pytest_sema_bench.records.outcome import Outcome, read_reason
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.manifest import Plan, Run, item_entries, run_records
@@ -41,9 +42,10 @@ def make_run(tmp_path: Path, **more: Any) -> Run:
     return Run(plan, folder, None)
 
 
-def record_of(item: WorkItem, outcome: str = "pass", reason: str = "right") -> Record:
+def record_of(item: WorkItem, outcome: str = "pass", text: str = "right") -> Record:
     """A record of the item."""
-    return replace(RECORD, key=item.key, task=item.task.id, outcome=outcome, reason=reason)
+    end, reason = Outcome(outcome), read_reason(Outcome(outcome), text)
+    return replace(RECORD, key=item.key, task=item.task.id, outcome=end, reason=reason)
 
 
 def states(tmp_path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_sema_bench.agent.loop import AgentRun, Stop
+from pytest_sema_bench.agent.loop import AgentRun
 from pytest_sema_bench.catalog.models import Model, Price
 from pytest_sema_bench.errors import (
     BudgetSpent,
@@ -13,9 +13,9 @@ from pytest_sema_bench.errors import (
     NotAsked,
     VMError,
 )
-from pytest_sema_bench.grading import Outcome, Verdict
-from pytest_sema_bench.grading.verdict import Reason
-from pytest_sema_bench.records.record import Record, Void
+from pytest_sema_bench.grading import Verdict
+from pytest_sema_bench.records.outcome import Outcome, Reason, Stop, Void
+from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Call, Tokens, Transcript
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.outcome import NoVerdict, make_record

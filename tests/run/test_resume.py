@@ -11,6 +11,7 @@ import pytest
 from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.errors import BenchError, SettingsError
 from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.outcome import Outcome, Void
 from pytest_sema_bench.run.resume import find_earlier, question_hashes, read_earlier
 from pytest_sema_bench.settings import NEWEST, Config, Sampling
 from tests.samples.record import RECORD
@@ -98,11 +99,13 @@ def test_verdicts_are_kept_and_money_is_counted(tmp_path: Path) -> None:
     """Void records are no verdicts, but they have cost something."""
     path = write_run(tmp_path, "20260101-000000-a")
     records = [
-        replace(RECORD, key="a", outcome="void", reason="api error", score=None, cost_usd=0.5),
-        replace(RECORD, key="a", outcome="fail", cost_usd=1.0),
-        replace(RECORD, key="b", outcome="void", reason="budget", score=None, cost_usd=None),
-        replace(RECORD, key="c", outcome="pass", cost_usd=2.0),
-        replace(RECORD, key="c", outcome="void", reason="api error", score=None),
+        replace(RECORD, key="a", outcome=Outcome.VOID, reason=Void.API, score=None, cost_usd=0.5),
+        replace(RECORD, key="a", outcome=Outcome.FAIL, cost_usd=1.0),
+        replace(
+            RECORD, key="b", outcome=Outcome.VOID, reason=Void.BUDGET, score=None, cost_usd=None
+        ),
+        replace(RECORD, key="c", outcome=Outcome.PASS, cost_usd=2.0),
+        replace(RECORD, key="c", outcome=Outcome.VOID, reason=Void.API, score=None),
     ]
     lines = [record.to_json() for record in records]
     (path / "records.jsonl").write_text("\n".join(lines[:2]) + "\n")

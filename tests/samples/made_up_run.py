@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_sema_bench.agent.loop import system_prompt
 from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.outcome import Outcome, Reason, Stop, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Tokens
 from pytest_sema_bench.settings import Config
@@ -38,7 +39,7 @@ PLAYERS = (
     Player(name="rowan-mini", skill=0.45, price=(0.14, 0.28)),
 )
 _EASE = {1: 0.25, 2: 0.12, 3: 0.0, 4: -0.2, 5: -0.35}
-_WRONG = ["wrong value"] * 6 + ["error"] * 5 + ["truncated", "no answer"]
+_WRONG = [Reason.WRONG_VALUE] * 6 + [Reason.ERROR] * 5 + [Reason.TRUNCATED, Reason.NO_ANSWER]
 _ERRORS = (
     ("unbound", "string/reverse", "Error: Unbound variable: string/reverse"),
     ("arity", "foldl", "Error: foldl expects 3 arguments, got 2"),
@@ -126,10 +127,10 @@ def _play(
     stumbles = 0 if dice.random() < 0.55 else dice.randint(1, 2)
     wrong = task.wrong[dice.randrange(len(task.wrong))].code if task.wrong else "nil"
     code = (task.reference or "") if right else wrong
-    reason = "right" if right else dice.choice(_WRONG)
+    reason = Reason.RIGHT if right else dice.choice(_WRONG)
     errors = [dice.choice(_ERRORS) for _ in range(stumbles)]
     messages, calls = _talk(task, code, errors, dice, player.name, filler_chars)
-    if reason == "truncated":
+    if reason is Reason.TRUNCATED:
         calls[-1]["finish_reason"] = "length"
     if void:
         messages, calls = messages[:2], []
@@ -148,15 +149,15 @@ def _play(
         model=player.name,
         config="tools",
         sample=sample,
-        outcome="pass" if right else "fail",
+        outcome=Outcome.PASS if right else Outcome.FAIL,
         reason=reason,
-        score=1.0 if right else 0.3 if reason == "wrong value" else 0.0,
+        score=1.0 if right else 0.3 if reason is Reason.WRONG_VALUE else 0.0,
         answer=messages[-1]["content"],
         cases=_cases(task, right=right, reason=reason, dice=dice),
         vm_errors=[{"where": "tool", "class": e[0], "name": e[1]} for e in errors],
         tool_calls={"eval_code": stumbles + 1, "docs_search": 1} if stumbles else {"eval_code": 1},
         rounds=stumbles + 1,
-        stop="token limit" if reason == "truncated" else "answered",
+        stop=Stop.TRUNCATED if reason is Reason.TRUNCATED else Stop.ANSWERED,
         tokens=tokens,
         cost_usd=round(cost / 1e6, 8),
         latency_s=round(sum(call["latency_s"] for call in calls), 3),
@@ -168,15 +169,15 @@ def _play(
         task_hash=task.task_hash,
         transcript=f"transcripts/{task.id}/{name}.json",
     )
-    if not right and reason == "error":
+    if not right and reason is Reason.ERROR:
         class_, about, _ = dice.choice(_ERRORS)
         found = {"where": "grade", "class": class_, "name": about}
         record = replace(record, vm_errors=[*record.vm_errors, found])
     if void:
         record = replace(
             record,
-            outcome="void",
-            reason="api error",
+            outcome=Outcome.VOID,
+            reason=Void.API,
             detail="HTTP 503 from https://api.grove.invalid/v1 after 6 attempts in 181 s",
             score=None,
             answer=None,
@@ -246,8 +247,8 @@ def _timed(finish: str, model: str, n_prompt: int, dice: random.Random) -> dict[
     }
 
 
-def _cases(task: Task, *, right: bool, reason: str, dice: random.Random) -> list[dict[str, Any]]:
-    if reason in {"no answer", "truncated"}:
+def _cases(task: Task, *, right: bool, reason: Reason, dice: random.Random) -> list[dict[str, Any]]:
+    if reason in {Reason.NO_ANSWER, Reason.TRUNCATED}:
         return []
     broken = set() if right else {dice.randrange(len(task.cases))}
     lines: list[dict[str, Any]] = []
@@ -255,7 +256,7 @@ def _cases(task: Task, *, right: bool, reason: str, dice: random.Random) -> list
         expected = (case.equals or case.prints or ("nil",))[0]
         line: dict[str, Any] = {"call": case.call or "the value", "expected": expected}
         line |= {"got": expected, "pass": number not in broken}
-        if number in broken and reason == "error":
+        if number in broken and reason is Reason.ERROR:
             line |= {"got": None, "error": "Unbound variable: string/reverse\n  at f (<input>:1:2)"}
         elif number in broken:
             line["got"] = "nil"

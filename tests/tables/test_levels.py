@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_sema_bench.gate.stats import wilson_interval
 from pytest_sema_bench.records.expected import Expected
+from pytest_sema_bench.records.outcome import Outcome, Reason
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Tokens
 from pytest_sema_bench.tables.levels import Row, make_tables
@@ -24,7 +25,7 @@ def record(task: str, outcome: str, *, sample: int = 1, model: str = "m") -> Rec
         level=int(task[1]) if task[0] == "L" else None,
         model=model,
         sample=sample,
-        outcome=outcome,
+        outcome=Outcome(outcome),
         score=SCORES[outcome],
         tokens=Tokens(prompt=8, completion=2),
         cost_usd=None if outcome == "void" else 0.5,
@@ -100,7 +101,7 @@ def test_costs_add_up_where_they_are_known(
 
 def test_truncated_answers_are_counted() -> None:
     """They are wrong, and the reader is told how many there are."""
-    cut = replace(record("L1-01", "fail"), reason="truncated")
+    cut = replace(record("L1-01", "fail"), reason=Reason.TRUNCATED)
     assert rows_of(cut, record("L1-02", "fail"))["all"].n_truncated == 1
 
 

@@ -1,5 +1,6 @@
 """Counting the VM errors that models meet, and how often they recover."""
 
+from pytest_sema_bench.records.outcome import Outcome, Reason
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.summary import error_lines
 from pytest_sema_bench.tables.vm_errors import make_error_tables
@@ -15,8 +16,8 @@ def record(level: int, outcome: str, *errors: tuple[str, str, str | None]) -> Re
         model="m",
         config="tools",
         sample=1,
-        outcome=outcome,
-        reason="",
+        outcome=Outcome(outcome),
+        reason=Reason.ERROR,
         score=None,
         answer="",
         vm_errors=[{"where": w, "class": c, "name": n} for w, c, n in errors],

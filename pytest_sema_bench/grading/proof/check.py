@@ -13,7 +13,8 @@ from enum import Enum
 from pytest_sema_bench.errors import TaskError
 from pytest_sema_bench.grading.grader import Grader
 from pytest_sema_bench.grading.proof.mutate import Mutant, choose, mutate
-from pytest_sema_bench.grading.verdict import Outcome, Verdict
+from pytest_sema_bench.grading.verdict import Verdict
+from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.suite.task import Case, Equivalent, GradeKind, Task
