@@ -152,8 +152,14 @@ def read_pyproject(root: Path) -> dict[str, Any]:
         if not _fits(value, _TYPES[name]):
             wanted = " or ".join(_TYPE_NAMES[t] for t in _TYPES[name])
             raise SettingsError(f"{path}: [tool.sema-bench] {key} is {value!r}, expected {wanted}")
-        options[name] = value
+        options[name] = _vm_from(root, value) if name == "vm" else value
     return options
+
+
+def _vm_from(root: Path, vm: str) -> str:
+    """The VM's name, with the path of a build taken from the file that names it."""
+    backend, _, path = vm.partition(":")
+    return f"{backend}:{root / Path(path).expanduser()}" if path else vm
 
 
 def read_pyproject_tables(root: Path) -> dict[str, dict[str, Any]]:

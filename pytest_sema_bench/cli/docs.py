@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
 from pytest_sema_bench.docsearch import check
 from pytest_sema_bench.docsearch.check import Coverage, Problem
 from pytest_sema_bench.docsearch.choose import make_search
@@ -23,7 +24,7 @@ from pytest_sema_bench.docsearch.reading import DocsError
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit, Search
 from pytest_sema_bench.docsearch.settings import read_docs_settings
 from pytest_sema_bench.docsearch.show import describe
-from pytest_sema_bench.sema.vm import BACKENDS, create_vm
+from pytest_sema_bench.sema.vm import create_vm
 from pytest_sema_bench.settings import read_pyproject_tables
 
 _N_HOSTS = 2
@@ -49,7 +50,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=Path,
         help="files to check alone, without coverage (default: all there is)",
     )
-    proof.add_argument("--sema-vm", choices=BACKENDS, default=BACKENDS[0])
+    add_vm_option(proof)
     proof.set_defaults(run=_check)
     _add_search(verbs)
 
@@ -61,7 +62,7 @@ def _check(arguments: argparse.Namespace) -> int:
     problems += check.check_foreign(foreign, entries)
     mine = [entry for entry in entries if not chosen or entry.path.resolve() in chosen]
     rows = [row for row in foreign if not chosen or row.path.resolve() in chosen]
-    problems += asyncio.run(_on_vm(mine, rows, arguments.sema_vm))
+    problems += asyncio.run(_on_vm(mine, rows, vm_name(arguments)))
     if chosen:
         problems = [problem for problem in problems if problem.path.resolve() in chosen]
         covered: tuple[Coverage, ...] = ()

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
+from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
 from pytest_sema_bench.grading.scoring import AnswerGrader, LineFault, grade_lines
 from pytest_sema_bench.records.outcome import Outcome
-from pytest_sema_bench.sema.vm import BACKENDS
 from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
 
 
@@ -31,7 +31,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "-o", "--output", type=Path, help="file to write (default: standard output)"
     )
     parser.add_argument("--list-tasks", action="store_true", help="print the ids that there are")
-    parser.add_argument("--sema-vm", choices=BACKENDS, default=BACKENDS[0])
+    add_vm_option(parser)
     parser.set_defaults(run=_run)
 
 
@@ -66,7 +66,7 @@ def _run(arguments: argparse.Namespace) -> int:
 async def _grade(
     lines: Iterable[str], output: TextIO, tasks: tuple[Task, ...], arguments: argparse.Namespace
 ) -> int:
-    grader = AnswerGrader(tasks, backend=arguments.sema_vm)
+    grader = AnswerGrader(tasks, backend=vm_name(arguments))
     n_lines = n_pass = n_faults = 0
     try:
         async for result in grade_lines(lines, grader):

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.grading.regrade import Cause, Regrading, group_by_cause, new_folder, regrade
 from pytest_sema_bench.grading.scoring import AnswerGrader
@@ -13,7 +14,6 @@ from pytest_sema_bench.records.folder import read_records, settled, write_record
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.summary import table_lines
 from pytest_sema_bench.report.text import printable
-from pytest_sema_bench.sema.vm import BACKENDS
 from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
 from pytest_sema_bench.tables.levels import make_tables
 
@@ -25,7 +25,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder")
     parser.add_argument("--tasks", type=Path, help="folder or file (default: the run's own)")
-    parser.add_argument("--sema-vm", choices=BACKENDS, default=BACKENDS[0])
+    add_vm_option(parser)
     parser.set_defaults(run=_run)
 
 
@@ -39,7 +39,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"sema-bench regrade: {run} holds no records", file=sys.stderr)
         return 2
     tasks = load_tasks(arguments.tasks or _tasks_of(run))
-    regrading = asyncio.run(_regrade(records, tasks, arguments.sema_vm))
+    regrading = asyncio.run(_regrade(records, tasks, vm_name(arguments)))
     folder = new_folder(run)
     folder.mkdir()
     write_records(folder / "records.jsonl", regrading.records)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
 from pytest_sema_bench.errors import TaskError
 from pytest_sema_bench.grading.proof.check import (
     MAX_MUTANTS,
@@ -19,7 +20,7 @@ from pytest_sema_bench.grading.proof.check import (
     n_mutants,
     suite_problems,
 )
-from pytest_sema_bench.sema.vm import BACKENDS, create_vm
+from pytest_sema_bench.sema.vm import create_vm
 from pytest_sema_bench.suite.task import (
     Task,
     bundled_tasks,
@@ -66,7 +67,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="ask of your tasks what the bundled suite asks of its own: a reference, three wrong "
         "answers, five cases, one of them public",
     )
-    check.add_argument("--sema-vm", choices=BACKENDS, default=BACKENDS[0])
+    add_vm_option(check)
     check.set_defaults(run=_check)
     schema = group.add_parser("schema", help="print the JSON schema of task files, for editors")
     schema.set_defaults(run=_schema)
@@ -115,7 +116,7 @@ def _load_all(paths: list[Path]) -> tuple[list[Task], list[str]]:
 
 async def _check_all(tasks: list[Task], arguments: argparse.Namespace) -> list[TaskCheck]:
     ours = bundled_tasks().resolve()
-    vm = create_vm(arguments.sema_vm, n_hosts=os.cpu_count() or 1)
+    vm = create_vm(vm_name(arguments), n_hosts=os.cpu_count() or 1)
     try:
         return list(
             await asyncio.gather(

@@ -4,7 +4,8 @@ import argparse
 import asyncio
 import sys
 
-from pytest_sema_bench.sema.vm import BACKENDS, Evaluation, create_vm
+from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
+from pytest_sema_bench.sema.vm import Evaluation, create_vm
 from pytest_sema_bench.settings import Limits
 
 
@@ -19,12 +20,12 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     evaluate.set_defaults(run=_eval)
     for parser in (info, evaluate):
-        parser.add_argument("--sema-vm", choices=BACKENDS, default=BACKENDS[0])
+        add_vm_option(parser)
 
 
 def _info(arguments: argparse.Namespace) -> int:
     async def ask() -> None:
-        vm = create_vm(arguments.sema_vm, n_hosts=1)
+        vm = create_vm(vm_name(arguments), n_hosts=1)
         try:
             info = await vm.info()
         finally:
@@ -33,6 +34,8 @@ def _info(arguments: argparse.Namespace) -> int:
         print(f"version  {info.version}")
         print(f"build    {info.build}")
         print(f"host     {info.host}")
+        for line in info.confinement:
+            print(f"confined {line}")
 
     asyncio.run(ask())
     return 0
@@ -42,7 +45,7 @@ def _eval(arguments: argparse.Namespace) -> int:
     sources = [_read_stdin() if code == "-" else code for code in arguments.code]
 
     async def ask() -> tuple[Evaluation, ...]:
-        vm = create_vm(arguments.sema_vm, n_hosts=1)
+        vm = create_vm(vm_name(arguments), n_hosts=1)
         try:
             return await vm.evaluate(sources, Limits())
         finally:

@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, metavar, text in (
         ("samples", "K", "ask each question K times (default 1)"),
         ("concurrency", "N", "conversations under way at once, per process (default 32)"),
-        ("vm", "BACKEND", "how to reach the Sema VM: `wasm` (default)"),
+        ("vm", "VM", "the Sema VM that judges: `wasm` (default), wasm:FOLDER"),
         ("tasks", "PATH", "folder or file with tasks (default: the bundled suite)"),
         ("report-dir", "DIR", "where run folders go (default: reports)"),
         ("base-url", "URL", "any server that speaks OpenAI chat completions"),

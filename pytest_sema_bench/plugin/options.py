@@ -19,7 +19,7 @@ from pytest_sema_bench.docsearch.settings import DocsBackend, DocsSettings, read
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.policy import Judge
 from pytest_sema_bench.run.manifest import Plan
-from pytest_sema_bench.sema.vm import BACKENDS
+from pytest_sema_bench.sema.vm import read_choice
 from pytest_sema_bench.settings import (
     Settings,
     make_settings,
@@ -120,10 +120,7 @@ def _is_limited(config: pytest.Config, root: Path) -> bool:
 
 
 def _check_options(config: pytest.Config, settings: Settings) -> None:
-    if settings.vm not in BACKENDS:
-        raise SettingsError(
-            f"--sema-vm: unknown backend {settings.vm!r}; there is {', '.join(BACKENDS)}"
-        )
+    read_choice(settings.vm)  # raises SettingsError for a backend or build there is not
     if config.getoption("dist", "no") == "each":
         raise SettingsError(
             "--dist=each would ask every question once per worker and pay for each; "

@@ -15,7 +15,7 @@ def test_info_names_the_vm(capsys: pytest.CaptureFixture[str]) -> None:
     """Backend, version, build hash and host, a line each."""
     assert main(["vm", "info"]) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert list(lines) == ["backend", "version", "build", "host"]
+    assert list(lines) == ["backend", "version", "build", "host", "confined"]
     assert (lines["backend"], lines["version"]) == ("wasm", pinned_version())
     assert len(lines["build"]) == 64
     assert lines["host"].startswith("node v")
@@ -66,6 +66,7 @@ def test_a_machine_without_node_is_told_the_ways_out(
 
 WRONG = {
     "unknown backend": ["vm", "info", "--sema-vm", "imitation"],
+    "no such build": ["vm", "info", "--sema-vm", "wasm:nowhere"],
     "no code": ["vm", "eval"],
     "no sub-command": ["vm"],
 }
@@ -80,3 +81,16 @@ def test_a_wrong_command_line_ends_with_2(
         main(argv)
     assert caught.value.code == 2
     assert "usage: sema-bench vm" in capsys.readouterr().err
+
+
+def test_the_vm_of_pyproject_is_used_unless_another_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commands read the table that runs read, and the command line wins."""
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").write_text('[tool.sema-bench]\nvm = "wasm:nowhere"\n')
+    assert main(["vm", "eval", "1"]) == 3
+    expected = f"sema-bench: --sema-vm=wasm:{tmp_path / 'nowhere'}: no such folder; "
+    assert capsys.readouterr().err.startswith(expected)
+    assert main(["vm", "eval", "1", "--sema-vm=wasm"]) == 0
+    assert capsys.readouterr().out == "1\n"

@@ -25,6 +25,7 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
     "concurrency": ((REFERENCE, "--sema-concurrency=-1"), "--sema-concurrency: '-1' is not*"),
     "timeout": ((REFERENCE, "--sema-timeout=soon"), "--sema-timeout: 'soon' is not a number*"),
     "backend": ((REFERENCE, "--sema-vm=jvm"), "--sema-vm: unknown backend 'jvm'; there is*wasm*"),
+    "build": ((REFERENCE, "--sema-vm=wasm:nowhere"), "--sema-vm=wasm:nowhere: no such folder*"),
     "tasks": ((REFERENCE, "--sema-tasks=nowhere"), "--sema-tasks: there is no*nowhere"),
     "URL": ((REFERENCE, "--sema-base-url=localhost:1"), "--sema-base-url:*expected*http://*"),
     "key without URL": ((REFERENCE, "--sema-api-key-env=X"), "*goes with --sema-base-url*"),

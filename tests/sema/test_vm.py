@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from pytest_sema_bench.sema.vm import ErrorClass, Evaluation, SemaVM, create_vm
+from pytest_sema_bench.sema.vm import ErrorClass, Evaluation, SemaVM
 from pytest_sema_bench.sema.vm.install import pinned_version
 from pytest_sema_bench.settings import Limits
 
@@ -232,9 +232,3 @@ def test_info_says_which_vm_judges(vm: SemaVM, event_loop_runner: asyncio.Runner
         assert info.label == f"wasm {info.version} ({info.build[:8]})"
 
     event_loop_runner.run(check())
-
-
-def test_an_unknown_backend_is_refused() -> None:
-    """Only the backends that exist can be made."""
-    with pytest.raises(ValueError, match="unknown VM backend 'imitation'"):
-        create_vm("imitation", n_hosts=1)

@@ -1,22 +1,32 @@
 """The Sema VM behind one protocol: sources in, an `Evaluation` for each out.
 
-`SemaVM` is the contract that grading and tools rely on; `wasm` is the default backend.
+`SemaVM` is the contract that grading and tools rely on; `create_vm` makes the one that is asked
+for by name.
 What the evaluated program does wrong comes back as an `Evaluation`; `VMError` is raised
 only for what is not the program's doing. Nothing outside this package starts a process.
 """
 
+from pytest_sema_bench.sema.vm.choice import FORMS, OPTION, VMChoice, read_choice
 from pytest_sema_bench.sema.vm.protocol import ErrorClass, Evaluation, SemaVM, VMInfo
 
-__all__ = ["BACKENDS", "ErrorClass", "Evaluation", "SemaVM", "VMInfo", "create_vm"]
+__all__ = [
+    "FORMS",
+    "OPTION",
+    "ErrorClass",
+    "Evaluation",
+    "SemaVM",
+    "VMChoice",
+    "VMInfo",
+    "create_vm",
+    "read_choice",
+]
 
 
-def create_vm(backend: str, n_hosts: int) -> SemaVM:
-    """The VM called `backend`, not yet started, with room for `n_hosts` evaluations at a time."""
+def create_vm(name: str, n_hosts: int) -> SemaVM:
+    """The VM that `--sema-vm` calls so, not yet started, for `n_hosts` evaluations at a time.
+
+    Raises SettingsError if there is none.
+    """
     from pytest_sema_bench.sema.vm.wasm import WasmVM
 
-    if backend != "wasm":
-        raise ValueError(f"unknown VM backend {backend!r}")
-    return WasmVM(n_hosts=n_hosts)
-
-
-BACKENDS = ("wasm",)
+    return WasmVM(n_hosts=n_hosts, folder=read_choice(name).path)

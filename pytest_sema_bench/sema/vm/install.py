@@ -23,7 +23,8 @@ from pytest_sema_bench.errors import VMError
 from pytest_sema_bench.sema.vm.node import WAYS_OUT, Node
 
 _PACKAGE = Path("node_modules/@sema-lang/sema-wasm")
-_EXECUTED = ("sema_wasm.js", "sema_wasm_bg.wasm")
+EXECUTED = ("sema_wasm.js", "sema_wasm_bg.wasm")
+"""The files of a build that are run."""
 _NPM_LIMIT_S = 600
 
 
@@ -67,10 +68,11 @@ def _shipped(name: str) -> bytes:
     return (files("pytest_sema_bench.sema.vm") / name).read_bytes()
 
 
-def _build_hash(folder: Path) -> str:
+def build_hash(build: Path) -> str:
+    """The hash of what is executed of the build in a folder. Raises OSError."""
     digest = hashlib.sha256()
-    for name in _EXECUTED:
-        digest.update((folder / _PACKAGE / name).read_bytes())
+    for name in EXECUTED:
+        digest.update((build / name).read_bytes())
     return digest.hexdigest()
 
 
@@ -78,7 +80,7 @@ def _intact(folder: Path) -> str | None:
     """The build hash if the folder still holds what was installed, else None."""
     try:
         installed = (folder / "build.sha256").read_text().strip()
-        return installed if _build_hash(folder) == installed else None
+        return installed if build_hash(folder / _PACKAGE) == installed else None
     except (OSError, UnicodeDecodeError):
         return None
 
@@ -92,7 +94,7 @@ def _install_into(folder: Path, npm: Sequence[str], node: Path, say: Callable[[s
         for name in ("package.json", "package-lock.json"):
             (temporary / name).write_bytes(_shipped(name))
         _npm_ci(temporary, npm, node)
-        build = _build_hash(temporary)
+        build = build_hash(temporary / _PACKAGE)
         (temporary / "build.sha256").write_text(build + "\n")
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
@@ -127,5 +129,5 @@ def _npm_ci(folder: Path, npm: Sequence[str], node: Path) -> None:
             f"`npm ci` for the Sema VM ended with exit code {done.returncode}:\n{words}\n"
             "Once it has been installed, runs need no network."
         )
-    if not all((folder / _PACKAGE / name).is_file() for name in _EXECUTED):
+    if not all((folder / _PACKAGE / name).is_file() for name in EXECUTED):
         raise VMError(f"`{' '.join(command)}` ended well but did not install {_PACKAGE.name}")

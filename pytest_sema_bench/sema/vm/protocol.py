@@ -49,6 +49,8 @@ class VMInfo:
     """Hash of what is executed: two runs with the same build were judged by the same VM."""
     host: str
     """What runs it, for people: for instance `node v20.20.2`."""
+    confinement: tuple[str, ...] = ()
+    """What keeps a program from the machine that runs it, a sentence each."""
 
     @property
     def label(self) -> str:

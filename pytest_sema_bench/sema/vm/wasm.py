@@ -1,26 +1,32 @@
-"""The `wasm` backend: Node child processes that run the published npm package.
+"""The `wasm` backend: Node child processes that run the published npm package or your own build.
 
 A host process runs one evaluation at a time, each in a fresh interpreter. A host that
 trapped, hung, grew or died is thrown away and the next evaluation gets a new one.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from pytest_sema_bench.errors import VMError
-from pytest_sema_bench.sema.vm.host import Host, HostLost, cut_short
-from pytest_sema_bench.sema.vm.install import install
+from pytest_sema_bench.sema.vm.host import MEMORY_CAP_BYTES, Host, HostLost, cut_short
+from pytest_sema_bench.sema.vm.install import build_hash, install
 from pytest_sema_bench.sema.vm.node import Node, find_node
 from pytest_sema_bench.sema.vm.protocol import ErrorClass, Evaluation, VMInfo
 from pytest_sema_bench.settings import Limits
 
+_ERROR_LINE = re.compile(r"^(?:\w*Error: .*)", re.MULTILINE)
+"""What Node says of a module that it cannot run, among the lines of its stack."""
+
 
 class WasmVM:
-    """The Sema VM of the npm package, in at most `n_hosts` processes started as needed."""
+    """The Sema VM as WebAssembly, in at most `n_hosts` processes started as needed."""
 
-    def __init__(self, n_hosts: int) -> None:
+    def __init__(self, n_hosts: int, folder: Path | None = None) -> None:
+        """`folder` holds a build of one's own; None for the pinned npm package."""
+        self._folder = folder
         self._slots = asyncio.Semaphore(n_hosts)
         self._idle: list[Host] = []
         self._busy: set[Host] = set()
@@ -62,6 +68,11 @@ class WasmVM:
             version=host.version,
             build=build,
             host="node v" + ".".join(map(str, node.version)),
+            confinement=(
+                "a Node process that may read the build, write nothing and start nothing",
+                "the VM denies network and writing files; its files are virtual and emptied",
+                f"memory: {MEMORY_CAP_BYTES // 2**20} MiB",
+            ),
         )
 
     async def close(self) -> None:
@@ -76,13 +87,21 @@ class WasmVM:
             if self._installed is None:
                 try:
                     node = await asyncio.to_thread(find_node)
-                    self._installed = node, *await asyncio.to_thread(install, node)
+                    self._installed = node, *await asyncio.to_thread(self._package, node)
                 except VMError as error:
                     self._installed = error
         if isinstance(self._installed, VMError):
             # Remembered: each of sixty items would wait for the same failing download.
             raise VMError(str(self._installed)) from self._installed
         return self._installed
+
+    def _package(self, node: Node) -> tuple[Path, str]:
+        if self._folder is None:
+            return install(node)
+        try:
+            return self._folder, build_hash(self._folder)
+        except OSError as error:
+            raise VMError(f"the Sema build in {self._folder} cannot be read: {error}") from error
 
     async def _take(self) -> Host:
         self._check_open()
@@ -101,15 +120,23 @@ class WasmVM:
             self._busy.add(host)
             try:
                 await host.be_ready()
-            except VMError:
+            except VMError as error:
                 self._check_open()
-                raise
+                raise self._not_a_vm(error) from error
             finally:
                 if not host.usable or self._closed:
                     self._busy.discard(host)
                     await host.end()
         self._check_open()
         return host
+
+    def _not_a_vm(self, error: VMError) -> VMError:
+        """The error in one line, if it is about a build of the user's own."""
+        if self._folder is None:
+            return error
+        said = _ERROR_LINE.search(str(error))
+        reason = said[0] if said else str(error).partition("\n")[0]
+        return VMError(f"the build in {self._folder} is no Sema VM that can be run: {reason}")
 
     def _check_open(self) -> None:
         if self._closed:
