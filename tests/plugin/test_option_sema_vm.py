@@ -24,4 +24,5 @@ def test_a_build_of_ones_own_judges(bench_dir: BenchDir) -> None:
         '[tool.sema-bench]\nvm = "wasm:build"\ntasks = "tasks"\n'
     )
     bench_dir.run(REFERENCE, "-k", "adding").assert_outcomes(passed=1, deselected=3)
-    assert [record.vm.partition("(")[0] for record in bench_dir.records()] == [f"wasm {VERSION} "]
+    (record,) = bench_dir.records()
+    assert str(record.vm).startswith(f"wasm {VERSION} (")
