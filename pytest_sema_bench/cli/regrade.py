@@ -14,7 +14,8 @@ from pytest_sema_bench.records.folder import read_records, settled, write_record
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.summary import table_lines
 from pytest_sema_bench.report.text import printable
-from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import Task, load_tasks
 from pytest_sema_bench.tables.levels import make_tables
 
 
@@ -55,11 +56,11 @@ def _tasks_of(run: Path) -> Path:
     try:
         settings = json.loads((run / "run.json").read_text("utf-8"))["settings"]
     except OSError:
-        return bundled_tasks()
+        return suite_folder()
     except (ValueError, KeyError, TypeError) as error:
         raise BenchError(f"{run / 'run.json'} cannot be read: {error}; give --tasks") from error
     if settings.get("tasks") is None:
-        return bundled_tasks()
+        return suite_folder(settings.get("suite", "core"))
     path = Path(settings["tasks"])
     if not path.exists():
         raise BenchError(f"the run's tasks are not at {path} any more; give --tasks")

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.gate.task_results import Group, Results, Sample, TaskResult, Usage
 from pytest_sema_bench.records.outcome import Outcome, Reason, read_reason
+from pytest_sema_bench.records.suite import level_name
 
 FORMAT = 1
 """Raised whenever a field changes its meaning."""
@@ -120,7 +121,7 @@ class _Reader:
                 raise ValueError("no samples")
             return TaskResult(
                 task=task,
-                level=data["level"],
+                level=level_name(data["level"]),
                 category=data["category"],
                 task_hash=data["hash"],
                 vm=group["vm"],

@@ -4,10 +4,10 @@ Only tasks of the same version, graded by the same VM and grader on both sides, 
 What is left out is named. Nothing is decided here: that is the gate's.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 
 from pytest_sema_bench.gate.stats import (
     PairedCounts,
@@ -17,6 +17,7 @@ from pytest_sema_bench.gate.stats import (
     paired_test,
 )
 from pytest_sema_bench.gate.task_results import Group, Results, TaskResult, Usage
+from pytest_sema_bench.records.suite import OTHER, in_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,7 @@ class Comparison:
     @cached_property
     def levels(self) -> tuple[Rates, ...]:
         """By level; they describe, they never gate."""
-        return _cut(self.pairs, lambda pair: f"L{pair.run.level}" if pair.run.level else "other")
+        return _cut(self.pairs, lambda pair: pair.run.level or OTHER)
 
     @cached_property
     def categories(self) -> tuple[Rates, ...]:
@@ -240,8 +241,10 @@ def _why_not(base: TaskResult, run: TaskResult | None) -> str | None:
 
 
 def _cut(pairs: Sequence[Pair], label: Callable[[Pair], str]) -> tuple[Rates, ...]:
-    ordered = sorted(pairs, key=label)
-    return tuple(_rates(name, tuple(members)) for name, members in groupby(ordered, key=label))
+    groups: dict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        groups[label(pair)].append(pair)
+    return tuple(_rates(name, groups[name]) for name in in_order(groups))
 
 
 def _rates(label: str, pairs: Sequence[Pair]) -> Rates:

@@ -29,7 +29,7 @@ class TaskResult:
     """All samples of one task, graded alike."""
 
     task: str
-    level: int | None
+    level: str | None
     category: str | None
     task_hash: str | None = None
     """None while there is no record."""

@@ -25,7 +25,8 @@ from pytest_sema_bench.grading.grader import GRADER_VERSION
 from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from pytest_sema_bench.sema.vm import create_vm
 from pytest_sema_bench.settings import Limits
-from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import Task, load_tasks
 
 _LINES_PER_HOST = 4
 
@@ -102,7 +103,7 @@ class Scorer:
 
     def __init__(self, tasks: Path | None = None, *, backend: str = "wasm") -> None:
         """`tasks` is a folder or file; None for the bundled suite. Raises TaskError."""
-        loaded = load_tasks(tasks or bundled_tasks())
+        loaded = load_tasks(tasks or suite_folder())
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="scorer", daemon=True)
         self._thread.start()

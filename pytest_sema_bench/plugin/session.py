@@ -21,7 +21,7 @@ import pytest
 from pytest_sema_bench.agent.reference import check_references
 from pytest_sema_bench.catalog.models import REFERENCE
 from pytest_sema_bench.chat import Patience
-from pytest_sema_bench.errors import BenchError, SettingsError, TaskError
+from pytest_sema_bench.errors import BenchError, SettingsError
 from pytest_sema_bench.gate.policy import confirmations
 from pytest_sema_bench.gate.verdict import Confirmation
 from pytest_sema_bench.limits import open_ledger
@@ -37,7 +37,8 @@ from pytest_sema_bench.run.estimate import Estimate, estimate_lines, make_estima
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.manifest import Plan, Run
 from pytest_sema_bench.sema.vm import VMInfo
-from pytest_sema_bench.suite.task import LEVELS, Task, load_tasks
+from pytest_sema_bench.suite.folder import SUITE_FILE, Suite, is_task_file, levels_of
+from pytest_sema_bench.suite.task import Task, check_one_suite, check_unique, load_tasks
 
 _SUMMING = "sema-bench-summing"
 _POLL_S = 0.2
@@ -55,7 +56,9 @@ class BenchSession:
         self._is_worker = hasattr(config, "workerinput")
         self._started = self._worker["started"] if self._worker else time.time()
         self._tasks_root = tasks_root(plan.settings)
+        self._levels = levels_of(self._tasks_root)
         self._tasks: dict[str, Task] = {}
+        self._suite: Suite | None = None
         self._engine: Engine | None = None
         self._vm_info: VMInfo | None = None
         self._refusal: BenchError | None = None
@@ -88,8 +91,8 @@ class BenchSession:
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             config.args = [str(session._tasks_root)]
             config.args_source = pytest.Config.ArgsSource.ARGS
-        for level in LEVELS:
-            config.addinivalue_line("markers", f"L{level}: tasks of level {level}")
+        for level in session._levels:
+            config.addinivalue_line("markers", f"{level.name}: {level.meaning}")
         return session
 
     @property
@@ -98,10 +101,12 @@ class BenchSession:
         return self._summing.shown_run_folder
 
     def add_task(self, task: Task) -> None:
-        """Take note of a collected task. Raises TaskError if its id is taken."""
+        """Take note of a collected task. Raises TaskError if it does not go with the others."""
         other = self._tasks.setdefault(task.id, task)
         if other.path != task.path:
-            raise TaskError(task.path, 1, f"id {task.id!r} is taken by {other.path}")
+            check_unique([other, task])
+        self._suite = self._suite or task.suite
+        check_one_suite(task, self._suite)
 
     def work_items(self, task: Task) -> Iterator[WorkItem]:
         """The task for each model, configuration and sample."""
@@ -112,13 +117,11 @@ class BenchSession:
 
     def markers(self, task: Task) -> Iterator[str]:
         """The task's level and category, registered so that --strict-markers accepts them."""
-        if task.level is not None:
-            yield f"L{task.level}"
-        if task.category is not None:
-            known = f"{task.category}: tasks about {task.category}"
-            if known not in self._config.getini("markers"):
-                self._config.addinivalue_line("markers", known)
-            yield task.category
+        for name in filter(None, (task.level, task.category)):
+            known = self._config.getini("markers")
+            if not any(line.startswith(f"{name}:") for line in known):
+                self._config.addinivalue_line("markers", f"{name}: tasks of {name}")
+            yield name
 
     def result(self, work: WorkItem) -> Record:
         """The record of an item, waiting for it. Raises BenchError if the run did not begin."""
@@ -144,16 +147,19 @@ class BenchSession:
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> TaskFile | None:
         """A collector for each task file."""
-        if file_path.suffix not in (".yaml", ".yml") or not self._is_task(file_path):
+        if file_path.suffix not in (".yaml", ".yml") or not is_task_file(file_path):
+            return None
+        if not self._is_task(file_path):
             return None
         file: TaskFile = TaskFile.from_parent(parent, path=file_path, bench=self)
         return file
 
     def _is_task(self, path: Path) -> bool:
-        """Whether it lies in the suite, in a level's folder, or was named on the command line."""
+        """Whether it lies in a suite, in a level's folder, or was named on the command line."""
         return (
             path.is_relative_to(self._tasks_root)
-            or path.parent.name in {f"L{level}" for level in LEVELS}
+            or path.parent.name in {level.name for level in self._levels}
+            or (path.parent.parent / SUITE_FILE).is_file()
             or any(Path(arg.partition("::")[0]).resolve() == path for arg in self._config.args)
         )
 

@@ -16,6 +16,7 @@ from pytest_sema_bench.plugin.items import TaskItem, VoidItem, WrongAnswer
 from pytest_sema_bench.records.expected import expected_items
 from pytest_sema_bench.records.outcome import Void
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import suite_levels
 from pytest_sema_bench.report.as_json import verdict_facts
 from pytest_sema_bench.report.gate import judgement_lines
 from pytest_sema_bench.report.html import write_report
@@ -98,8 +99,10 @@ class Summing:
         except BenchError as error:
             self._trouble.append(f"sema-bench: the table is incomplete: {error}")
             records = []
-        self.tables = make_tables(records, expected_items(folder.read_items()))
-        self._error_tables = make_error_tables(records)
+        expected = expected_items(folder.read_items())
+        levels = suite_levels(folder.read_run())
+        self.tables = make_tables(records, expected, levels)
+        self._error_tables = make_error_tables(records, levels)
         self._run.end(records, exit_status)
         if exit_status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             self._judge_run(confirm)

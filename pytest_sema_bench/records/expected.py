@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import level_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +13,7 @@ class Expected:
     """An item that the run set out to do."""
 
     task: str
-    level: int | None
+    level: str | None
     model: str
     config: str
     sample: int
@@ -34,5 +35,8 @@ def expected_items(entries: Iterable[Mapping[str, Any]]) -> list[Expected]:
 
     Raises KeyError or TypeError for what is no such entry.
     """
-    names = Expected.__dataclass_fields__
-    return [Expected(**{name: entry[name] for name in names}) for entry in entries]
+    names = [name for name in Expected.__dataclass_fields__ if name != "level"]
+    return [
+        Expected(level=level_name(entry["level"]), **{name: entry[name] for name in names})
+        for entry in entries
+    ]

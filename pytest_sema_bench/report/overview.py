@@ -9,6 +9,7 @@ from urllib.parse import quote
 from pytest_sema_bench.gate.stats import wilson_interval
 from pytest_sema_bench.records.outcome import Outcome, Void
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import OTHER, in_order
 from pytest_sema_bench.report.charts import Priced, Scatter, scatter
 from pytest_sema_bench.report.runs import Entry, Merged
 from pytest_sema_bench.tables.levels import Row, Table, make_tables
@@ -17,7 +18,6 @@ from pytest_sema_bench.tables.vm_errors import ErrorTable, make_error_tables
 T = TypeVar("T")
 K = TypeVar("K")
 
-_OTHER = "other"
 _GLYPHS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.VOID: "∅"}
 _MOST_COMMON = 4
 
@@ -110,8 +110,8 @@ class Overview:
 
 def make_overview(merged: Merged) -> Overview:
     """The overview of a run."""
-    tables = make_tables(merged.records, merged.expected)
-    errors = {(t.model, t.config): t for t in make_error_tables(merged.records)}
+    tables = make_tables(merged.records, merged.expected, merged.levels)
+    errors = {(t.model, t.config): t for t in make_error_tables(merged.records, merged.levels)}
     records = _grouped(merged.records, lambda record: (record.model, record.config))
     lines = [
         _model_line(table, records.get(key, []), errors.get(key))
@@ -120,7 +120,7 @@ def make_overview(merged: Merged) -> Overview:
     ]
     lines.sort(key=lambda line: (-(line.total.pass_rate or 0.0), line.name))
     names = [line.name for line in lines]
-    levels = sorted({label for line in lines for label in line.levels}, key=_level_order)
+    levels = in_order((label for line in lines for label in line.levels), merged.levels)
     return Overview(
         models=tuple(lines),
         levels=tuple(levels),
@@ -187,7 +187,7 @@ def _priced(line: ModelLine) -> Priced:
 def _heat(
     entries: Sequence[Entry], names: Sequence[str], levels: Sequence[str]
 ) -> tuple[HeatBlock, ...]:
-    by_task = _grouped(entries, lambda entry: (_level(entry.item.level), entry.item.task))
+    by_task = _grouped(entries, lambda entry: (entry.item.level or OTHER, entry.item.task))
     blocks = []
     for level in levels:
         rows = []
@@ -268,11 +268,3 @@ def _grouped(values: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
     for value in values:
         groups.setdefault(key(value), []).append(value)
     return groups
-
-
-def _level(level: int | None) -> str:
-    return f"L{level}" if level else _OTHER
-
-
-def _level_order(label: str) -> tuple[bool, str]:
-    return label == _OTHER, label

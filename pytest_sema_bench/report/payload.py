@@ -15,6 +15,7 @@ from typing import Any
 
 from pytest_sema_bench.records.outcome import Void
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import OTHER
 from pytest_sema_bench.report.runs import Entry
 
 _SHARED_ROLES = frozenset({"system", "user", "developer"})
@@ -66,7 +67,7 @@ def _line(entry: Entry) -> dict[str, Any]:
     item, record = entry.item, entry.record
     line: dict[str, Any] = {
         "task": item.task,
-        "level": f"L{item.level}" if item.level else "other",
+        "level": item.level or OTHER,
         "model": entry.model,
         "label": entry.label,
         "outcome": record.outcome if record else "missing",

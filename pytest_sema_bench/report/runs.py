@@ -13,6 +13,7 @@ from pytest_sema_bench.records.expected import Expected, expected_items
 from pytest_sema_bench.records.folder import RunFolder, read_records
 from pytest_sema_bench.records.outcome import RunState
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import in_order, suite_levels
 
 _NAMED = 3
 """How many tasks or models a note names before it counts the rest."""
@@ -68,6 +69,8 @@ class Merged:
     """Oldest first."""
     entries: tuple[Entry, ...]
     """One for each item, by model in order of appearance, then by task and sample."""
+    levels: tuple[str, ...] = ()
+    """Those of the suite, in order; () if that is not known."""
     notes: tuple[str, ...]
     """What a reader has to know: what is missing, what differs between the runs."""
 
@@ -140,12 +143,17 @@ def merge_runs(runs: Sequence[RunData]) -> Merged:
                     continue
             entries[entry.item] = entry
     models = {model: rank for rank, model in enumerate(dict.fromkeys(map(_model, entries)))}
+    suite = tuple(dict.fromkeys(level for run in ordered for level in suite_levels(run.about)))
+    levels = in_order((item.level for item in entries), suite)
     kept = sorted(
         entries.values(),
-        key=lambda e: (models[_model(e.item)], e.item.level or 99, e.item.task, e.item.sample),
+        key=lambda e: (
+            *(models[_model(e.item)], levels.index(e.item.level)),
+            *(e.item.task, e.item.sample),
+        ),
     )
     notes = _notes(ordered, [entry.record for entry in kept if entry.record], n_replaced)
-    return Merged(runs=tuple(ordered), entries=tuple(kept), notes=tuple(notes))
+    return Merged(runs=tuple(ordered), entries=tuple(kept), levels=suite, notes=tuple(notes))
 
 
 def _model(item: Expected) -> tuple[str, str]:

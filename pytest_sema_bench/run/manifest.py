@@ -48,7 +48,8 @@ class Plan:
         """The run to take up, if that is asked for and there is one. Raises BenchError."""
         if self.settings.resume is None:
             return None
-        tasks = None if self.settings.tasks is None else str(self.settings.tasks)
+        path = self.settings.tasks
+        tasks = {"suite": self.settings.suite, "tasks": None if path is None else str(path)}
         return find_earlier(self.settings.resume, report_dir, self.questions, tasks)
 
 
@@ -58,6 +59,7 @@ def item_entries(items: Iterable[WorkItem], earlier: Sequence[dict[str, Any]]) -
     for item in items:
         entry = {
             "key": item.key,
+            "suite": item.task.suite.id.as_json() if item.task.suite else None,
             "task": item.task.id,
             "level": item.task.level,
             "model": item.model.name,
@@ -115,11 +117,14 @@ class Run:
         """Take in what other processes have finished: an earlier run, or a worker that died."""
         self._earlier = read_earlier(self.folder.path)
 
-    def begin(self, items: Iterable[WorkItem], vm: VMInfo, started: float) -> None:
+    def begin(self, items: Sequence[WorkItem], vm: VMInfo, started: float) -> None:
         """Write items.json and run.json; `started` is in seconds since the epoch."""
         self.folder.write_items(item_entries(items, self.folder.read_items()))
         begun = [*self.folder.read_run().get("begun", []), _moment(started)]
-        self._write(RunState.RUNNING, vm=vm.label, begun=list(dict.fromkeys(begun)))
+        suite = next((item.task.suite for item in items if item.task.suite), None)
+        about = suite and {**suite.id.as_json(), "levels": suite.level_names}
+        begun = list(dict.fromkeys(begun))
+        self._write(RunState.RUNNING, vm=vm.label, suite=about, begun=begun)
 
     def end(self, records: Sequence[Record], exit_status: int) -> None:
         """Write run.json for the last time: `finished` if every item was tried."""
@@ -159,6 +164,7 @@ class Run:
             "questions": plan.questions,
             "vm": before.get("vm"),
             "grader": GRADER_VERSION,
+            "suite": before.get("suite"),
             "task_hashes": {e["task"]: e["task_hash"] for e in self.folder.read_items()},
             "versions": versions(),
             "git_commit": git_commit(plan.root),

@@ -54,9 +54,11 @@ def question_hashes(pairs: Iterable[tuple[Model, Config]]) -> dict[str, str]:
 
 
 def find_earlier(
-    name: str, report_dir: Path, questions: Mapping[str, str], tasks: str | None
+    name: str, report_dir: Path, questions: Mapping[str, str], tasks: Mapping[str, str | None]
 ) -> Earlier | None:
     """The run called `name`, or the newest unfinished one that asks any of the same questions.
+
+    `tasks` are the settings that say which tasks are asked.
 
     None if there is no such newest one. Raises SettingsError for a name without a run, BenchError
     if its records cannot be read.
@@ -74,7 +76,8 @@ def find_earlier(
         except BenchError:
             continue
         same = set(content.get("questions", {}).items()) & set(questions.items())
-        same_tasks = content.get("settings", {}).get("tasks") == tasks
+        settings = {"suite": "core"} | content.get("settings", {})  # older runs name no suite
+        same_tasks = all(settings.get(name) == value for name, value in tasks.items())
         if content.get("grader") not in (None, GRADER_VERSION):
             continue  # its verdicts are those of another grader
         unfinished = content.get("state") != RunState.FINISHED or content.get("n_void")

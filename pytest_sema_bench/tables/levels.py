@@ -8,6 +8,7 @@ from pytest_sema_bench.gate.stats import clustered_interval
 from pytest_sema_bench.records.expected import Expected
 from pytest_sema_bench.records.outcome import Reason
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import OTHER, in_order
 
 ALL = "all"
 
@@ -80,11 +81,13 @@ class Table:
         return self.rows[-1]
 
 
-def make_tables(records: Iterable[Record], expected: Iterable[Expected] = ()) -> tuple[Table, ...]:
+def make_tables(
+    records: Iterable[Record], expected: Iterable[Expected] = (), levels: Sequence[str] = ()
+) -> tuple[Table, ...]:
     """A table for each model and configuration, in order of appearance.
 
     What is `expected` and has no record is counted as missing, so that rows add up to what
-    the run set out to do.
+    the run set out to do. `levels` is their order in the suite, () if that is not known.
     """
     by_item = {Expected.of(record): record for record in records}
     items = list(dict.fromkeys([*expected, *by_item]))
@@ -93,12 +96,9 @@ def make_tables(records: Iterable[Record], expected: Iterable[Expected] = ()) ->
         groups[item.model, item.config].append(item)
     tables = []
     for (model, config), members in groups.items():
-        levels = sorted({item.level for item in members}, key=lambda level: level or 99)
         rows = [
-            _row(
-                f"L{level}" if level else "other", [i for i in members if i.level == level], by_item
-            )
-            for level in levels
+            _row(level or OTHER, [i for i in members if i.level == level], by_item)
+            for level in in_order((item.level for item in members), levels)
         ]
         rows.append(_row(ALL, members, by_item))
         tables.append(Table(model=model, config=config, rows=tuple(rows)))

@@ -46,7 +46,9 @@ def test_one_of_several_records_of_an_item_counts(first: str, second: str, kept:
 
 def test_what_was_to_run_and_has_no_record_is_void() -> None:
     """A killed run does not look complete."""
-    expected = [Expected(task=TASK, level=1, model="m", config="tools", sample=n) for n in (1, 2)]
+    expected = [
+        Expected(task=TASK, level="L1", model="m", config="tools", sample=n) for n in (1, 2)
+    ]
     (task,) = group_records(records_of({TASK: "p"}), expected)[0].tasks
     assert [s.reason for s in task.samples] == ["right", Void.MISSING]
 

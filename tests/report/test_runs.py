@@ -54,7 +54,7 @@ def test_one_record_of_an_item_counts(
 def test_shards_add_up(tmp_path: Path) -> None:
     """Runs of different tasks and models stand beside each other, without a note."""
     one = write_run(tmp_path / "a", RECORD)
-    other = write_run(tmp_path / "b", replace(RECORD, task="L1-01-x", level=1, model="n"))
+    other = write_run(tmp_path / "b", replace(RECORD, task="L1-01-x", level="L1", model="n"))
     both = merged(one, other)
     assert [(e.item.task, e.label) for e in both.entries] == [
         ("L2-05-palindrome", "m-tools-s1"),

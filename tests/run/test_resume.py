@@ -39,7 +39,7 @@ def write_run(folder: Path, name: str, **content: Any) -> Path:
 
 def found(folder: Path, name: str = NEWEST, questions: Mapping[str, str] = QUESTIONS) -> str | None:
     """The name of the run that is taken up."""
-    earlier = find_earlier(name, folder, questions, None)
+    earlier = find_earlier(name, folder, questions, {"suite": "core", "tasks": None})
     return earlier.path.name if earlier else None
 
 
@@ -64,7 +64,7 @@ def test_a_run_of_other_tasks_is_not_taken_up(tmp_path: Path) -> None:
     """Its items would be missing for ever."""
     write_run(tmp_path, "20260101-000000-a", settings={"tasks": "elsewhere"})
     assert not found(tmp_path)
-    earlier = find_earlier(NEWEST, tmp_path, QUESTIONS, "elsewhere")
+    earlier = find_earlier(NEWEST, tmp_path, QUESTIONS, {"tasks": "elsewhere"})
     assert earlier is not None
 
 

@@ -24,7 +24,7 @@ def records_of(
         replace(
             RECORD,
             task=task,
-            level=int(task[1]),
+            level=task[:2],
             category=task[6:],
             model=model,
             config=config,

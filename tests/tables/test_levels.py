@@ -22,7 +22,7 @@ def record(task: str, outcome: str, *, sample: int = 1, model: str = "m") -> Rec
     return replace(
         RECORD,
         task=task,
-        level=int(task[1]) if task[0] == "L" else None,
+        level=task[:2] if task[0] == "L" else None,
         model=model,
         sample=sample,
         outcome=Outcome(outcome),
