@@ -192,8 +192,9 @@ def _make_docs_search(means: _Means) -> Tool:
         description=(
             "Find the Sema function or special form that does something. Say in a few plain "
             "words what you want to do, one thing per call, or give the name that another "
-            "language has for it. The five best entries come back, each with the order of its "
-            "arguments and an example; a Sema name alone gives that entry in full."
+            "language has for it. The best entries come back, five at most, each with the order of "
+            "its arguments and an example. A Sema name alone gives that entry in full: all "
+            "examples and its edge cases (nothing found, the empty list, nil, a wrong type)."
         ),
         parameters={"query": {"type": "string", "description": "what you want to do, or a name"}},
         run=run,

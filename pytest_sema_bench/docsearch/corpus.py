@@ -13,7 +13,7 @@ from pytest_sema_bench.docsearch.entry import Entry, EntryKind, Foreign, Snippet
 from pytest_sema_bench.docsearch.reading import DocsError, Place, read_place
 
 _ENTRY_NEEDS = frozenset({"name", "kind", "shape", "summary", "examples", "intents"})
-_ENTRY_MAY = frozenset({"aliases", "edges", "see"})
+_ENTRY_MAY = frozenset({"aliases", "edges", "asked", "see"})
 _SNIPPET_MAY = frozenset({"value", "error", "prints"})
 _FOREIGN_NEEDS = frozenset({"names", "from", "sema", "note"})
 _NOTHING: frozenset[str] = frozenset()
@@ -110,6 +110,7 @@ def _entry(place: Place, module: str) -> Entry:
         edges=tuple(_snippet(p, edge=True) for p in _items(table, "edges")),
         examples=tuple(_snippet(p) for p in _items(table, "examples", n_min=1)),
         intents=_at_least(table["intents"], 1, "intents"),
+        asked=_texts(table, "asked"),
         see=_texts(table, "see"),
         path=place.path,
         line=place.line,

@@ -119,4 +119,4 @@ def _share(scores: Vectors) -> Vectors:
 
 def _texts(entry: Entry) -> list[str]:
     """What is embedded of an entry: name with sentence, and each intent."""
-    return [f"{entry.name}: {entry.summary}", *entry.intents]
+    return [f"{entry.name}: {entry.summary}", *entry.intents, *entry.asked]
