@@ -26,7 +26,7 @@ ONLY_IN = {
     "httpx": {"chat", "docsearch"},
     "httpx_aiohttp": {"chat"},
     "aiohttp": {"chat"},
-    "yaml": {"user_file", "catalog", "docsearch"},
+    "yaml": {"user_file"},
     "subprocess": {"sema"},
     "multiprocessing": {"sema"},
     "sqlite3": {"limits"},

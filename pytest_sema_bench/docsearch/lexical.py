@@ -66,7 +66,7 @@ class LexicalSearch:
 
     @classmethod
     def bundled(cls) -> "LexicalSearch":
-        """Search in the corpus of the package, read and indexed anew. Raises DocsError."""
+        """Search in the corpus of the package, read and indexed anew. Raises FileError."""
         # The garbage collector would walk the growing corpus again and again, for nothing: a
         # third of the time.
         collects = gc.isenabled()

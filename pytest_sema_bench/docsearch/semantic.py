@@ -41,7 +41,7 @@ class Embedder(Protocol):
 
 
 def open_semantic(settings: DocsSettings, key: str | None) -> "SemanticSearch":
-    """The search over the bundled corpus. Raises DocsError, and ServiceError without a model."""
+    """The search over the bundled corpus. Raises FileError, and ServiceError without a model."""
     lexical = LexicalSearch.bundled()
     embedder: Embedder
     if settings.backend is DocsBackend.LOCAL:

@@ -236,7 +236,7 @@ def _make(file: UserFile, suite: Suite | None) -> Task:
         requires=tuple(grade.get("requires", ())),
         forbids=tuple(grade.get("forbids", ())),
         reference=data.get("reference"),
-        reference_line=file.text_line("reference"),
+        reference_line=file.text_line(["reference"]),
         wrong=tuple(WrongAnswer(**wrong) for wrong in data.get("wrong", ())),
         equivalent=tuple(Equivalent(**entry) for entry in data.get("equivalent", ())),
         suite=suite,

@@ -142,7 +142,7 @@ BROKEN = {
     "category-in-capitals": (2, "category: found 'Maths', expected a word in small letters"),
     "kind-unknown": (4, "grade.kind: found 'values', expected one of program, expression, value"),
     "kind-missing": (3, "grade: 'kind' is missing"),
-    "equals-is-a-comment": (5, "grade.equals is empty; a `#` starts a comment in YAML"),
+    "equals-is-a-comment": (5, "grade.equals: is empty; a `#` starts a comment in YAML"),
     "equals-is-a-number": (
         9,
         "grade.cases[1].equals: found 3, expected the Sema source of ",
