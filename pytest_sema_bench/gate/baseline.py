@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.errors import BenchError, DamagedFile
 from pytest_sema_bench.gate.task_results import Group, Results, Sample, TaskResult, Usage
+from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.outcome import Outcome, Reason, read_reason
 from pytest_sema_bench.records.suite import level_name
 
@@ -65,9 +66,9 @@ def read_baseline(path: Path) -> Results:
         data = json.loads(text, object_pairs_hook=_no_key_twice)
     except json.JSONDecodeError as error:
         hint = " (a merge left its marks?)" if "<<<<<<<" in text else ""
-        raise BenchError(f"{path}:{error.lineno}: not JSON: {error.msg}{hint}") from error
+        raise DamagedFile(path, error.lineno, f"not JSON: {error.msg}{hint}") from error
     except (OSError, ValueError) as error:
-        raise BenchError(f"{path}:1: not a baseline: {error}") from error
+        raise DamagedFile(path, 1, f"not a baseline: {error}") from error
     return _Reader(path, text).read(data)
 
 
@@ -100,15 +101,14 @@ class _Reader:
 
     def _group(self, entry: Any, tasks: dict[str, Any]) -> Group:
         try:
-            name, usage = f"{entry['model']}-{entry['config']}", entry["usage"]
+            setup, usage = Setup(entry["model"], entry["config"]), entry["usage"]
             results = [
-                self._task(task, data, data["results"][name], entry)
+                self._task(task, data, data["results"][setup.name], entry)
                 for task, data in tasks.items()
-                if name in data["results"]
+                if setup.name in data["results"]
             ]
             return Group(
-                model=entry["model"],
-                config=entry["config"],
+                setup=setup,
                 tasks=tuple(sorted(results, key=lambda result: result.task)),
                 kept_usage=_read_usage(usage),
             )
@@ -140,7 +140,7 @@ class _Reader:
 
     def _refuse(self, name: str, message: str) -> NoReturn:
         found = (n for n, line in enumerate(self._lines, 1) if name and f'"{name}"' in line)
-        raise BenchError(f"{self._path}:{next(found, 1)}: {message}")
+        raise DamagedFile(self._path, next(found, 1), message)
 
 
 def _check_alike(group: Group, source: str) -> None:
@@ -183,8 +183,8 @@ def _group_entry(group: Group) -> dict[str, Any]:
     graded = [task for task in group.tasks if task.graded]
     usage = group.usage(task.task for task in graded)
     return {
-        "model": group.model,
-        "config": group.config,
+        "model": group.setup.model,
+        "config": group.setup.config,
         "vm": graded[0].vm if graded else None,
         "grader": graded[0].grader if graded else None,
         "n_samples": group.n_samples,

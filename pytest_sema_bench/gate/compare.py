@@ -188,8 +188,8 @@ def compare(base: Results, run: Results) -> Compared:
     One model on each side makes a pair even if the names differ: an old model and a new one, or
     one model with another prompt.
     """
-    bases = {(group.model, group.config): group for group in base.groups}
-    runs = {(group.model, group.config): group for group in run.groups}
+    bases = {group.setup: group for group in base.groups}
+    runs = {group.setup: group for group in run.groups}
     keys = [(key, key) for key in runs if key in bases]
     if not keys and len(bases) == len(runs) == 1:
         keys = [(next(iter(bases)), next(iter(runs)))]

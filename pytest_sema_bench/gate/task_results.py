@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.records.expected import Expected
+from pytest_sema_bench.records.identity import Setup
+from pytest_sema_bench.records.items import Pairing, PlannedItem, paired
 from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from pytest_sema_bench.records.record import Record
 
@@ -70,8 +71,7 @@ class Usage:
 class Group:
     """The results of one model in one configuration, by task id, sorted."""
 
-    model: str
-    config: str
+    setup: Setup
     tasks: tuple[TaskResult, ...]
     kept_usage: Usage | None = None
     """What a baseline file remembers of all its items together."""
@@ -79,7 +79,7 @@ class Group:
     @property
     def name(self) -> str:
         """`kimi-k2.6-tools`, as in item names."""
-        return f"{self.model}-{self.config}"
+        return self.setup.name
 
     @property
     def n_samples(self) -> int:
@@ -113,28 +113,16 @@ class Results:
 
 
 def group_records(
-    records: Iterable[Record], expected: Iterable[Expected] = ()
+    records: Iterable[Record], planned: Iterable[PlannedItem] = ()
 ) -> tuple[Group, ...]:
-    """The groups of records, sorted; what is `expected` and has no record becomes a void sample.
-
-    Of several records of one item a graded one wins over a void one, else the last.
-    """
-    chosen: dict[Expected, Record | None] = dict.fromkeys(expected)
-    for record in records:
-        known = chosen.get(Expected.of(record))
-        if known is None or record.graded or not known.graded:
-            chosen[Expected.of(record)] = record
-    tasks: dict[tuple[str, str, str], list[Expected]] = defaultdict(list)
-    for item in chosen:
-        tasks[item.model, item.config, item.task].append(item)
-    groups: dict[tuple[str, str], list[TaskResult]] = defaultdict(list)
-    for model, config, task in sorted(tasks):
-        items = sorted(tasks[model, config, task], key=lambda item: item.sample)
-        result = _task_result(task, [(item, chosen[item]) for item in items])
-        groups[model, config].append(result)
+    """The groups of records, one for each item; what is planned without one is a void sample."""
+    groups: dict[Setup, dict[str, list[Pairing]]] = defaultdict(lambda: defaultdict(list))
+    for pairing in sorted(paired(records, planned), key=lambda pairing: pairing[0].item):
+        item = pairing[0].item
+        groups[item.setup][item.task].append(pairing)
     return tuple(
-        Group(model=model, config=config, tasks=tuple(results))
-        for (model, config), results in groups.items()
+        Group(setup=setup, tasks=tuple(_task_result(*task) for task in groups[setup].items()))
+        for setup in sorted(groups)
     )
 
 
@@ -145,10 +133,10 @@ def merge(parts: Sequence[Results]) -> Results:
     """
     if len(parts) == 1:
         return parts[0]
-    groups: dict[tuple[str, str], dict[str, TaskResult]] = defaultdict(dict)
+    groups: dict[Setup, dict[str, TaskResult]] = defaultdict(dict)
     for part in parts:
         for group in part.groups:
-            known = groups[group.model, group.config]
+            known = groups[group.setup]
             for task in group.tasks:
                 other = known.get(task.task)
                 known[task.task] = _join(other, task, group.name, parts) if other else task
@@ -158,8 +146,8 @@ def merge(parts: Sequence[Results]) -> Results:
         run=None,
         date=max((part.date for part in parts if part.date), default=None),
         groups=tuple(
-            Group(model=model, config=config, tasks=tuple(tasks[name] for name in sorted(tasks)))
-            for (model, config), tasks in sorted(groups.items())
+            Group(setup=setup, tasks=tuple(tasks[name] for name in sorted(tasks)))
+            for setup, tasks in sorted(groups.items())
         ),
         incomplete="; ".join(incomplete) or None,
     )
@@ -169,7 +157,7 @@ def _version(task: TaskResult) -> tuple[object, ...]:
     return task.task_hash, task.vm, task.grader
 
 
-def _task_result(task: str, items: Sequence[tuple[Expected, Record | None]]) -> TaskResult:
+def _task_result(task: str, items: Sequence[Pairing]) -> TaskResult:
     """One task's samples; what was graded unlike the last graded one counts as void."""
     graded = [record for _, record in items if record is not None and record.graded]
     last = graded[-1] if graded else None
@@ -181,7 +169,7 @@ def _task_result(task: str, items: Sequence[tuple[Expected, Record | None]]) -> 
         task_hash=known.task_hash if known else None,
         vm=last.vm if last else None,
         grader=last.grader if last else None,
-        samples=tuple(_sample(item.sample, record, last) for item, record in items),
+        samples=tuple(_sample(entry.item.sample, record, last) for entry, record in items),
     )
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,8 @@ from pytest_sema_bench.plugin.options import read_plan, tasks_root
 from pytest_sema_bench.plugin.progress import Progress, Terminal
 from pytest_sema_bench.plugin.summary import Summing
 from pytest_sema_bench.records.folder import RunFolder, check_writable
+from pytest_sema_bench.records.identity import TaskKey
+from pytest_sema_bench.records.reader import RUN_FILE, read_items
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.run.engine import Engine, Terms, known_keys
 from pytest_sema_bench.run.estimate import Estimate, estimate_lines, make_estimates
@@ -221,7 +222,7 @@ class BenchSession:
             self._start_spending()
         first = not self._worker or self._worker["index"] == 0
         # The first worker may have died before this; what is written is the same for all.
-        if first or not self._folder.read_run():
+        if first or not (self._folder.path / RUN_FILE).is_file():
             assert self._vm_info is not None
             self._run.begin(items, self._vm_info, self._started)
 
@@ -256,7 +257,7 @@ class BenchSession:
             self._terminal = Terminal(self._config)
             self._progress = Progress(
                 str(self._folder.path),
-                lambda: len(self._folder.read_items()),
+                lambda: len(read_items(self._folder.path)),
                 self._terminal.write_line,
             )
             self._progress.start()
@@ -291,7 +292,7 @@ class BenchSession:
                 docs=self._plan.docs,
                 keys=self._keys,
             ),
-            keep=partial(_keep, folder or self._folder),
+            keep=(folder or self._folder).keep,
         )
         self._vm_info = self._engine.open(tasks)
 
@@ -314,13 +315,13 @@ class BenchSession:
             self._engine.close()
         if self._is_worker:
             self._folder.close()
-        elif self._began and self._folder.read_items():
+        elif self._began and read_items(self._folder.path):
             self._summing.sum_up(session, int(exitstatus), self._confirm)
             self._folder.close()
         else:
             self._folder.discard()
 
-    def _confirm(self, broken: Sequence[tuple[str, str, str]]) -> tuple[Confirmation, ...]:
+    def _confirm(self, broken: Sequence[TaskKey]) -> tuple[Confirmation, ...]:
         """Newly broken tasks run again, as further samples in a folder of their own."""
         if not self._settings.confirm:
             return ()
@@ -329,7 +330,7 @@ class BenchSession:
             replace(work, sample=self._settings.samples + number)
             for task in tasks.values()
             for work in self.work_items(task)
-            if work.sample == 1 and (work.model.name, work.config.name, task.id) in broken
+            if work.sample == 1 and TaskKey(task.id, work.item.setup) in broken
             for number in range(1, self._settings.confirm + 1)
         ]
         folder = RunFolder(self._folder.path / "confirm", keys=self._keys)
@@ -375,10 +376,6 @@ class BenchSession:
         session = earlier.n_sessions + 1 if earlier else 1
         folder = RunFolder(earlier.path if earlier else new, keys=self._keys, session=session)
         return Run(self._plan, folder, earlier)
-
-
-def _keep(folder: RunFolder, work: WorkItem, record: Record, transcript: dict[str, Any]) -> Record:
-    return folder.keep(work.conversation, record, transcript)
 
 
 def _has_workers(config: pytest.Config) -> bool:

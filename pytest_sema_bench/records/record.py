@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.records.identity import ItemKey, Setup
 from pytest_sema_bench.records.outcome import Outcome, Reason, Stop, Void, read_reason
 from pytest_sema_bench.records.suite import SuiteId, level_name
 from pytest_sema_bench.records.transcript import Tokens
@@ -76,6 +77,16 @@ class Record:
     task_hash: str
     transcript: str | None = None
     """Path of the transcript, relative to the run folder."""
+
+    @property
+    def setup(self) -> Setup:
+        """Who was asked, and how."""
+        return Setup(self.model, self.config)
+
+    @property
+    def item(self) -> ItemKey:
+        """The item that this is about."""
+        return ItemKey(self.task, self.setup, self.sample)
 
     @property
     def graded(self) -> bool:

@@ -42,11 +42,6 @@ def _shared(name: str, version: int, hash_: str) -> SuiteId:
     return SuiteId(name=str(name), version=int(version), hash=str(hash_))
 
 
-def suite_levels(run: Mapping[str, Any]) -> tuple[str, ...]:
-    """The levels of a run's suite in order, from its run.json; () where that names none."""
-    return tuple((run.get("suite") or {}).get("levels", ()))
-
-
 def level_name(level: int | str | None) -> str | None:
     """A level's name; what was written before there were suites holds its number, 2 for L2."""
     return f"L{level}" if isinstance(level, int) else level

@@ -54,7 +54,7 @@ def error_lines(tables: Sequence[ErrorTable], *, markdown: bool = False) -> Iter
     for table in tables:
         if not table.rows:
             continue
-        title = f"VM errors of {table.model}-{table.config}, in tool calls and in grading"
+        title = f"VM errors of {table.setup.name}, in tool calls and in grading"
         yield f"### {title}" if markdown else title
         yield ""
         rows = [

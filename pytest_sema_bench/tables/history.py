@@ -1,14 +1,15 @@
 """The runs in a reports folder, oldest first: what each found, and how a model's rate moved."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.gate.load import load_results, read_run_json
+from pytest_sema_bench.gate.load import run_results
 from pytest_sema_bench.gate.task_results import Group
+from pytest_sema_bench.records.outcome import RunState
+from pytest_sema_bench.records.reader import RUN_FILE, read_run, record_files
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _DIGITS = "0123456789"
@@ -41,7 +42,7 @@ class RunEntry:
     commit: str | None
     suite: str | None
     """Hash of the tasks it set out to do; equal suites can be compared."""
-    state: str | None
+    state: RunState | None
     gate: str | None
     """The verdict, if the run was judged."""
     models: tuple[ModelEntry, ...]
@@ -99,20 +100,19 @@ def sparkline(rates: Sequence[float], *, ascii_only: bool = False) -> str:
 
 
 def _is_run(path: Path) -> bool:
-    return path.is_dir() and ((path / "run.json").exists() or any(path.glob("records*.jsonl")))
+    return path.is_dir() and ((path / RUN_FILE).exists() or bool(record_files(path)))
 
 
 def _entry(path: Path) -> RunEntry:
-    run = read_run_json(path)
-    gate = run.get("gate")
+    run = read_run(path)
     return RunEntry(
         folder=str(path),
-        date=_text(run.get("start")),
-        commit=_text(run.get("git_commit")),
-        suite=_suite(run.get("task_hashes")),
-        state=_text(run.get("state")),
-        gate=_text(gate.get("outcome")) if isinstance(gate, dict) else None,
-        models=tuple(map(_model, load_results(path).groups)),
+        date=run.manifest.start,
+        commit=run.manifest.git_commit,
+        suite=_suite(run.manifest.task_hashes),
+        state=run.manifest.state,
+        gate=run.manifest.gate,
+        models=tuple(map(_model, run_results(run).groups)),
     )
 
 
@@ -126,12 +126,8 @@ def _model(group: Group) -> ModelEntry:
     )
 
 
-def _suite(hashes: Any) -> str | None:
-    if not isinstance(hashes, dict) or not hashes:
+def _suite(hashes: Mapping[str, str]) -> str | None:
+    if not hashes:
         return None
     text = "\n".join(f"{task} {hashes[task]}" for task in sorted(hashes))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.suite import OTHER, in_order
 
@@ -29,8 +30,7 @@ class ErrorRow:
 class ErrorTable:
     """The errors of one model in one configuration."""
 
-    model: str
-    config: str
+    setup: Setup
     levels: tuple[str, ...]
     """The levels that errors occurred in, in order."""
     rows: tuple[ErrorRow, ...]
@@ -48,13 +48,13 @@ def make_error_tables(
 
     `levels` is their order in the suite, () if that is not known.
     """
-    groups: dict[tuple[str, str], list[Record]] = {}
+    groups: dict[Setup, list[Record]] = {}
     for record in records:
-        groups.setdefault((record.model, record.config), []).append(record)
-    return tuple(_table(*name, members, levels) for name, members in groups.items())
+        groups.setdefault(record.setup, []).append(record)
+    return tuple(_table(setup, members, levels) for setup, members in groups.items())
 
 
-def _table(model: str, config: str, records: list[Record], levels: Sequence[str]) -> ErrorTable:
+def _table(setup: Setup, records: list[Record], levels: Sequence[str]) -> ErrorTable:
     by_class: dict[str, Counter[str]] = {}
     names: dict[str, Counter[str]] = {}
     for record in records:
@@ -74,8 +74,7 @@ def _table(model: str, config: str, records: list[Record], levels: Sequence[str]
     ]
     saw = [r for r in records if r.graded and any(map(_by_tool, r.vm_errors))]
     return ErrorTable(
-        model=model,
-        config=config,
+        setup=setup,
         levels=tuple(in_order((name for row in rows for name in row.by_level), levels)),
         rows=tuple(sorted(rows, key=lambda row: (-row.n_total, row.error_class))),
         n_saw_error=len(saw),

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.gate.baseline import baseline_text, read_baseline, write_baseline
+from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.load import load_results
 from pytest_sema_bench.gate.task_results import Results, group_records
 from pytest_sema_bench.report.gate import baseline_hint
@@ -120,6 +121,7 @@ def test_nothing_graded_is_nothing_to_keep() -> None:
         baseline_text(results_of({"L1-01-list": "v"}))
 
 
+OLD_RUN = Path(__file__).parent.parent / "samples" / "old_run"
 BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
     "cut off": (lambda text: text[:-20], r":\d+: not JSON"),
     "a merge's marks": (
@@ -175,6 +177,15 @@ def test_a_broken_file_says_where(name: str, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=message) as caught:
         read_baseline(path)
     assert str(caught.value).startswith(f"{path}:")
+
+
+def test_a_baseline_of_an_older_version_can_be_read() -> None:
+    """It says of each task what the run says that it was saved from."""
+    saved, run = load_results(OLD_RUN / "baseline.json"), load_results(OLD_RUN)
+    (comparison,) = compare(saved, run).comparisons
+    assert (len(comparison.pairs), comparison.left_out) == (4, ())
+    assert saved.groups[0].setup == run.groups[0].setup
+    assert {task.n_pass for task in saved.groups[0].tasks} == {1}
 
 
 def test_a_first_run_says_how_to_keep_it() -> None:

@@ -16,8 +16,9 @@ from pytest_sema_bench.gate.verdict import (
     n_broken_to_fire,
     tasks_to_confirm,
 )
+from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.suite.selection import Selection
-from tests.samples.outcomes import records_of, results_of, tasks_of
+from tests.samples.outcomes import SETUP, records_of, results_of, tasks_of
 
 BASE = "p" * 30 + "f" * 10
 
@@ -221,7 +222,7 @@ def confirmed(passes: dict[int, int], n: int = 2) -> GateVerdict:
     results = results_of(tasks_of(letters))
     compared = compare(results_of(tasks_of(BASE)), results)
     further = [
-        Confirmation(model="m", config="tools", task=task, n_pass=passes[i], n_graded=n)
+        Confirmation(task=TaskKey(task, SETUP), n_pass=passes[i], n_graded=n)
         for i, task in enumerate(tasks_of(letters))
         if i in passes
     ]
@@ -257,7 +258,7 @@ def test_further_runs_never_raise_an_alarm(n_pass: int) -> None:
     results = results_of(tasks_of(broken(4)))
     compared = compare(results_of(tasks_of(BASE)), results)
     further = [
-        Confirmation(model="m", config="tools", task=pair.task, n_pass=n_pass, n_graded=9)
+        Confirmation(task=TaskKey(pair.task, SETUP), n_pass=n_pass, n_graded=9)
         for pair in compared.comparisons[0].worse
     ]
     found = judge(results, Rules(), compared, confirmations=further)

@@ -17,8 +17,9 @@ from pytest_sema_bench.gate.load import load_results
 from pytest_sema_bench.gate.verdict import Rules, judge
 from pytest_sema_bench.records.folder import RunFolder, write_records
 from pytest_sema_bench.records.outcome import Outcome, Void
+from pytest_sema_bench.records.reader import read_run
 from pytest_sema_bench.report.html import visible, write_report
-from pytest_sema_bench.report.runs import merge_runs, read_run
+from pytest_sema_bench.report.runs import merge_runs
 from tests.samples.hostile_run import HOSTILE, SCRIPT, write_hostile_run
 from tests.samples.made_up_run import PLAYERS, suite, write_made_up_run, write_run_files
 from tests.samples.record import RECORD

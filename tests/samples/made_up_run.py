@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_sema_bench.agent.loop import system_prompt
 from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.outcome import Outcome, Reason, Stop, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Tokens
@@ -91,20 +92,7 @@ def write_made_up_run(
 
 def write_run_files(run: RunFolder, records: Sequence[Record], *, day: int = 24) -> None:
     """Write run.json and items.json for records."""
-    run.write_items(
-        [
-            {
-                "key": record.key,
-                "task": record.task,
-                "level": record.level,
-                "model": record.model,
-                "config": record.config,
-                "sample": record.sample,
-                "task_hash": record.task_hash,
-            }
-            for record in records
-        ]
-    )
+    run.write_items(map(PlannedItem.of, records))
     run.write_run(
         {
             "run": run.path.name,
