@@ -165,6 +165,8 @@ BROKEN = {
     "value-with-cases": (3, "a value task needs `equals` and has no `cases`"),
     "value-with-requires": (6, "a value has no code, so `requires` cannot be checked"),
     "expression-with-both": (3, "an expression task needs either `equals` or `cases`"),
+    "tolerance-is-nan": (7, "found .nan, expected a number that is finite"),
+    "tolerance-is-text": (7, "grade.cases[0].tolerance: found 'a bit', expected a number"),
     "strict-program": (8, "`strict` is for value tasks only"),
     "wrong-without-why": (9, "wrong[1]: 'why' is missing"),
     "L2/04-level-differs": (2, "level is L3, but the folder is L2"),
