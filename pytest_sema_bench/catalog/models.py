@@ -5,6 +5,7 @@ Where entries come from is `registry`'s business.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,6 +41,16 @@ class Price:
         return (n_prompt_tokens * self.input_usd + max_tokens * self.output_usd) / 1e6
 
 
+class TextToolCalls(Enum):
+    """What becomes of tool calls that a server hands on as text."""
+
+    IGNORE = "ignore"
+    """They are text like any other."""
+    READ = "read"
+    REFUSE = "refuse"
+    """The server is not as it should be: nothing is said about the model."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimits:
     """What a provider allows, as the registry says; None for no limit that is known."""
@@ -71,6 +82,7 @@ class Model:
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the request body."""
     limits: RateLimits = field(default_factory=RateLimits)
+    text_tool_calls: TextToolCalls = TextToolCalls.READ
 
     def check_key(self, environment: Mapping[str, str]) -> None:
         """Raises SettingsError if the model wants a key that is missing or cannot be one."""
@@ -120,6 +132,7 @@ class ModelEntry:
     extra: Mapping[str, Any] = field(default_factory=dict)
     limits: RateLimits | None = None
     """None for those of the provider."""
+    text_tool_calls: TextToolCalls = TextToolCalls.READ
     source: str
     """The file that the entry stands in."""
 
@@ -200,4 +213,5 @@ def _model(entry: ModelEntry, provider: Provider) -> Model:
         adapt=tuple(dict.fromkeys([*provider.adapt, *entry.adapt])),
         extra={**provider.extra, **entry.extra},
         limits=entry.limits or provider.limits,
+        text_tool_calls=entry.text_tool_calls,
     )

@@ -309,6 +309,7 @@ class _Resources:
                 config=config,
                 toolbox=self._toolboxes[config.name],
                 conversation=item.item.file,
+                text_tool_calls=item.model.text_tool_calls,
             )
         finally:
             client.end(item.item.file)

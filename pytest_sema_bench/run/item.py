@@ -82,4 +82,5 @@ def ask_content(model: Model, config: Config) -> dict[str, Any]:
         "config": [config.name, list(config.tools), config.max_rounds],
         "docs": config.docs if "docs_search" in config.tools else None,
         "sampling": sampling,
+        "text_tool_calls": model.text_tool_calls.value,
     }

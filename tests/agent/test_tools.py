@@ -28,6 +28,30 @@ def call(event_loop_runner: asyncio.Runner, vm: SemaVM) -> CallTool:
     return lambda name, arguments: event_loop_runner.run(toolbox.call(name, arguments))
 
 
+NAMES = {
+    "blanks": " eval_code ",
+    "a name space": "functions.eval_code",
+    "Kimi's id": "functions.eval_code:0",
+    "Gemini's": "default_api:eval_code",
+    "GLM's tags": "eval_code\n<arg_key>code</arg_key>",
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_a_name_that_can_mean_one_tool_only_means_it(name: str, call: CallTool) -> None:
+    """The call costs no round; that it was repaired is counted, under the tool's own name."""
+    result = call(name, '{"code": "(+ 1 2)"}')
+    assert (result.text, result.name, result.repaired) == ("Value: 3", "eval_code", True)
+
+
+@pytest.mark.parametrize("name", ["eval", "my_eval_code", "eval-code", "", "docs_search", None, 7])
+def test_any_other_name_is_answered_with_those_there_are(name: object, call: CallTool) -> None:
+    """Nothing is guessed at."""
+    result = call(name, '{"code": "(+ 1 2)"}')
+    assert result.text.endswith("Tools: eval_code.")
+    assert (result.repaired, result.misfit) == (False, True)
+
+
 def test_the_schema_is_that_of_the_chat_api(vm: SemaVM) -> None:
     """A tool is declared as a function whose parameters are all required strings."""
     (schema,) = make_toolbox(["eval_code"], vm, Limits()).schemas
@@ -127,6 +151,9 @@ def test_broken_arguments_are_answered_with_what_is_wrong(
 REPAIRED = {
     "a line end within the string": '{"code": "(+ 1\n2)"}',
     "stray quotes behind": '{"code": "(+ 1 2)"}""',
+    "encoded twice": json.dumps('{"code": "(+ 1 2)"}'),
+    "the whole call once more": '{"name": "eval_code", "arguments": {"code": "(+ 1 2)"}}',
+    "a model's marks behind": '{"code": "(+ 1 2)"}<|tool_call_end|><｜end▁of▁sentence｜>',
     "a fence behind": '{"code": "(+ 1 2)"}\n```',
 }
 
