@@ -59,6 +59,8 @@ class Config:
     max_rounds: int = 3
     system_prompt: Path | None = None
     """File with the system prompt; None for the bundled one."""
+    primer: bool = True
+    """Whether the bundled system prompt explains the language, or only names it."""
     sampling: Sampling = field(default_factory=Sampling)
     docs: str = "lexical"
     """Who answers docs_search; part of what is asked."""

@@ -235,7 +235,8 @@ def system_prompt(config: Config) -> str:
     if config.system_prompt is not None:
         text = config.system_prompt.read_text(encoding="utf-8")
     else:
-        text = (files("pytest_sema_bench.agent.prompts") / "system.md").read_text("utf-8")
+        name = "system.md" if config.primer else "cold.md"
+        text = (files("pytest_sema_bench.agent.prompts") / name).read_text("utf-8")
     if not config.tools:
         return text.strip()
     return f"{text.strip()}\n\n{about_tools(config.tools, config.max_rounds)}"

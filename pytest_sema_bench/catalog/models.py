@@ -3,12 +3,14 @@
 Where entries come from is `registry`'s business.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
+from pytest_sema_bench.catalog.arms import LADDER, LADDER_NAME
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.records.transcript import Tokens
 from pytest_sema_bench.settings import Config, Sampling
@@ -169,6 +171,12 @@ class Registry:
             entry = ModelEntry(name=name, id=model_id, provider=provider, source="command line")
         return _model(entry, self._provider(entry))
 
+    def configs_named(self, names: Iterable[str]) -> tuple[Config, ...]:
+        """The configurations of these names; `ladder` is all its arms. Raises SettingsError."""
+        arms = [arm.name for arm in LADDER]
+        all_names = chain(*(arms if name == LADDER_NAME else [name] for name in names))
+        return tuple(map(self.config, dict.fromkeys(all_names)))
+
     def config(self, name: str) -> Config:
         """The configuration called `name`. Raises SettingsError that says what names there are."""
         try:
@@ -176,7 +184,7 @@ class Registry:
         except KeyError:
             raise SettingsError(
                 f"--sema-config: unknown configuration {name!r}; "
-                f"known ones are {', '.join(sorted(self.configs))}"
+                f"known ones are {', '.join(sorted(self.configs))}, and {LADDER_NAME} for its arms"
             ) from None
 
     def _entry(self, name: str) -> ModelEntry | None:

@@ -114,5 +114,6 @@ def _config(file: UserFile, name: str, entry: Mapping[str, Any]) -> Config:
         tools=tuple(entry.get("tools", ())),
         max_rounds=entry.get("max_rounds", 3),
         system_prompt=path,
+        primer=entry.get("primer", True),
         sampling=Sampling(**entry.get("sampling", {})),
     )

@@ -197,13 +197,14 @@ def compare(base: Results, run: Results) -> Compared:
     return Compared(
         base=base,
         run=run,
-        comparisons=tuple(_compare(bases[b], runs[r]) for b, r in keys),
+        comparisons=tuple(compare_groups(bases[b], runs[r]) for b, r in keys),
         only_in_base=tuple(g.name for key, g in bases.items() if key not in paired_bases),
         only_in_run=tuple(g.name for key, g in runs.items() if key not in paired_runs),
     )
 
 
-def _compare(base: Group, run: Group) -> Comparison:
+def compare_groups(base: Group, run: Group) -> Comparison:
+    """Two groups side by side, task by task; they may be of one run."""
     runs, bases = run.by_task(), base.by_task()
     pairs, left_out = [], []
     for task in base.tasks:

@@ -68,7 +68,7 @@ def read_plan(config: pytest.Config) -> Plan:
     )
     docs = _docs(config.rootpath, settings)
     answers = ":".join(filter(None, (docs.backend.value, docs.model)))
-    configs = tuple(replace(registry.config(name), docs=answers) for name in settings.configs)
+    configs = tuple(replace(c, docs=answers) for c in registry.configs_named(settings.configs))
     plan = Plan(
         settings=settings,
         models=models,

@@ -248,7 +248,7 @@ def test_an_unknown_model_is_answered_with_the_known_ones(name: str, tmp_path: P
 def test_an_unknown_configuration_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     """The error lists the configurations."""
     with pytest.raises(
-        SettingsError, match=r"unknown configuration 'x'; known ones are bare, docs-only, eval-only"
+        SettingsError, match=r"unknown configuration 'x'; known ones are bare, cold, cold-docs,"
     ):
         load_registry(tmp_path).config("x")
 
