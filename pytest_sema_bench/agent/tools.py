@@ -17,6 +17,7 @@ from pytest_sema_bench.docsearch.search import Found, Search
 from pytest_sema_bench.docsearch.show import describe
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.grading import VMFailure
+from pytest_sema_bench.grading.format import cut
 from pytest_sema_bench.sema.vm import Evaluation, SemaVM
 from pytest_sema_bench.settings import Limits
 
@@ -94,7 +95,8 @@ class Toolbox:
             return ToolResult(text=f"Error: {error}", name=tool.name, misfit=True)
         result = await tool.run(values)
         repaired = repaired or name != tool.name
-        return replace(result, text=shorten(result.text), name=tool.name, repaired=repaired)
+        text = cut(result.text, HEAD_CHARS, TAIL_CHARS)
+        return replace(result, text=text, name=tool.name, repaired=repaired)
 
     def _meant(self, name: object) -> Tool | None:
         """The tool of that name, or the one whose name is a word in it: `functions.eval_code:0`."""
@@ -131,14 +133,6 @@ def about_tools(names: Sequence[str], max_rounds: int) -> str:
     texts = [(prompts / f"tool-{name}.md").read_text("utf-8").strip() for name in names]
     rounds = (prompts / "tools.md").read_text("utf-8").format(max_rounds=max_rounds)
     return "\n".join([rounds.strip(), *texts])
-
-
-def shorten(text: str) -> str:
-    """The text, or its head and tail with a line between them that says what is left out."""
-    left_out = len(text) - HEAD_CHARS - TAIL_CHARS
-    if left_out <= 0:
-        return text
-    return f"{text[:HEAD_CHARS]}\n… {left_out} characters left out …\n{text[-TAIL_CHARS:]}"
 
 
 # What a server's parser leaves behind an object: quotes, and a model's marks such as `<|im_end|>`.

@@ -4,7 +4,6 @@ One JSON object with a line for each model and configuration and a line for each
 so that a changed baseline is a diff that people can read.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,8 @@ from pytest_sema_bench.errors import BenchError, DamagedFile
 from pytest_sema_bench.gate.task_results import Group, Results, Sample, TaskResult, Usage
 from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.outcome import Outcome, Reason, read_reason
-from pytest_sema_bench.records.suite import level_name
+from pytest_sema_bench.records.suite import hash_of_tasks, level_name
+from pytest_sema_bench.records.whole_file import whole_file
 
 FORMAT = 1
 """Raised whenever a field changes its meaning."""
@@ -28,10 +28,8 @@ def write_baseline(path: Path, results: Results) -> None:
     model's tasks graded by different VMs or graders.
     """
     text = baseline_text(results)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8", errors="replace")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(text)
 
 
 def baseline_text(results: Results) -> str:
@@ -48,7 +46,7 @@ def baseline_text(results: Results) -> str:
         _MARK: FORMAT,
         "run": results.run,
         "date": results.date,
-        "suite": _suite_hash(tasks),
+        "suite": hash_of_tasks({name: entry["hash"] for name, entry in tasks.items()}),
         "n_tasks": len(tasks),
     }
     lines = [f" {_json(name)}: {_json(value)}" for name, value in header.items()]
@@ -69,10 +67,10 @@ def read_baseline(path: Path) -> Results:
         raise DamagedFile(path, error.lineno, f"not JSON: {error.msg}{hint}") from error
     except (OSError, ValueError) as error:
         raise DamagedFile(path, 1, f"not a baseline: {error}") from error
-    return _Reader(path, text).read(data)
+    return _BaselineReader(path, text).read(data)
 
 
-class _Reader:
+class _BaselineReader:
     """Reads one file's data and knows the lines of what is wrong with it."""
 
     def __init__(self, path: Path, text: str) -> None:
@@ -224,11 +222,6 @@ def _read_sample(number: int, text: str) -> Sample:
     outcome = Outcome(name)
     known = Reason.RIGHT if outcome is Outcome.PASS else read_reason(outcome, reason)
     return Sample(number=number, outcome=outcome, reason=known)
-
-
-def _suite_hash(tasks: dict[str, dict[str, Any]]) -> str:
-    text = "\n".join(f"{name} {entry['hash']}" for name, entry in tasks.items())
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

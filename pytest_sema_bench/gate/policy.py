@@ -12,7 +12,13 @@ from pytest_sema_bench.errors import BenchError, SettingsError, TaskError
 from pytest_sema_bench.gate.compare import Compared, compare
 from pytest_sema_bench.gate.load import load_results, run_results
 from pytest_sema_bench.gate.task_results import Results, TaskResult
-from pytest_sema_bench.gate.verdict import Confirmation, GateVerdict, Rules, judge, tasks_to_confirm
+from pytest_sema_bench.gate.verdict import (
+    Confirmation,
+    GateRules,
+    GateVerdict,
+    decide,
+    tasks_to_confirm,
+)
 from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.records.reader import RunData
 from pytest_sema_bench.records.record import Record
@@ -34,7 +40,7 @@ class Judgement:
 class Judge:
     """The rules of a run, ready to be applied to it."""
 
-    rules: Rules
+    rules: GateRules
     baseline_path: Path | None
     baseline: Results | None
     """None if no baseline is asked for, or there is no such file yet."""
@@ -61,7 +67,7 @@ class Judge:
             must_pass = Selection.parse(settings.must_pass)
             _check_names(must_pass, tasks_root)
         return cls(
-            rules=Rules(must_pass=must_pass, fail_under=settings.fail_under, subset=subset),
+            rules=GateRules(must_pass=must_pass, fail_under=settings.fail_under, subset=subset),
             baseline_path=settings.baseline,
             baseline=_load(settings.baseline),
             decides=settings.gate,
@@ -79,7 +85,7 @@ class Judge:
         """The verdict on a run."""
         results = run_results(run)
         compared = compare(self.baseline, results) if self.baseline else None
-        verdict = judge(results, self.rules, compared, confirmations=confirmations)
+        verdict = decide(results, self.rules, compared, confirmations=confirmations)
         return Judgement(verdict=verdict, compared=compared, run=results)
 
     def to_confirm(self, judgement: Judgement) -> tuple[TaskKey, ...]:

@@ -47,7 +47,7 @@ _EXIT_STATUS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class GateRules:
     """What a run is held to."""
 
     must_pass: Selection | None = None
@@ -121,9 +121,9 @@ class GateVerdict:
         return self.outcome.exit_status
 
 
-def judge(
+def decide(
     run: Results,
-    rules: Rules,
+    rules: GateRules,
     compared: Compared | None = None,
     *,
     stopped: str | None = None,
@@ -199,7 +199,7 @@ def n_broken_to_fire(n_better: int, alpha: float) -> int:
 
 
 def _tests(
-    compared: Compared, rules: Rules, confirmations: Sequence[Confirmation]
+    compared: Compared, rules: GateRules, confirmations: Sequence[Confirmation]
 ) -> tuple[ModelVerdict, ...]:
     """The tests of all comparisons; those that cover too little have no part in Holm's."""
     coverages = [c.coverage(subset=rules.subset) for c in compared.comparisons]
@@ -295,7 +295,7 @@ def _why_blind(comparison: Comparison, test: ModelVerdict) -> str:
     )
 
 
-def _rule_findings(run: Results, rules: Rules, compared: Compared | None) -> Iterable[Finding]:
+def _rule_findings(run: Results, rules: GateRules, compared: Compared | None) -> Iterable[Finding]:
     if rules.must_pass is not None:
         yield from _must_pass_findings(run, rules.must_pass)
         if compared is not None and not rules.subset:

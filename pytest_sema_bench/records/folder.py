@@ -19,6 +19,7 @@ from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.reader import ITEMS_FILE, RUN_FILE
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.whole_file import whole_file
 from pytest_sema_bench.redaction import Redactor
 
 _STOP = ".stop"
@@ -162,9 +163,8 @@ class RunFolder:
         raise AssertionError("unreachable")
 
     def _write(self, name: str, text: str) -> None:
-        temporary = self.path / f".{name}.{os.getpid()}"
-        temporary.write_text(self._redactor.clean(text), encoding="utf-8", errors="replace")
-        temporary.replace(self.path / name)
+        with whole_file(self.path / name) as file:
+            file.write(self._redactor.clean(text))
 
 
 def check_writable(folder: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from pytest_sema_bench.errors import BenchError, DamagedFile
 from pytest_sema_bench.records.identity import ItemKey
 from pytest_sema_bench.records.items import PlannedItem
-from pytest_sema_bench.records.outcome import RunState
+from pytest_sema_bench.records.outcome import RunStatus
 from pytest_sema_bench.records.record import Record
 
 RUN_FILE, ITEMS_FILE = "run.json", "items.json"
@@ -32,7 +32,7 @@ class RunJson:
     """What run.json says, as far as it is read again. All is absent where there is no run.json."""
 
     run: str | None = None
-    state: RunState | None = None
+    state: RunStatus | None = None
     start: str | None = None
     """ISO 8601."""
     begun: tuple[str, ...] = ()
@@ -55,9 +55,9 @@ class RunJson:
     """All of it, for who writes it anew."""
 
     @property
-    def unfinished(self) -> RunState | None:
+    def unfinished(self) -> RunStatus | None:
         """Its state, if it did not get to its end."""
-        return None if self.state is RunState.FINISHED else self.state
+        return None if self.state is RunStatus.FINISHED else self.state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ def read_manifest(run: Path) -> RunJson:
     try:
         return RunJson(
             run=_text(content.get("run")),
-            state=None if content.get("state") is None else RunState(content["state"]),
+            state=None if content.get("state") is None else RunStatus(content["state"]),
             start=_text(content.get("start")),
             begun=tuple(content.get("begun") or ()),
             n_void=content.get("n_void"),

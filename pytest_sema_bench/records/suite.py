@@ -1,5 +1,6 @@
 """Suites and levels as records name them: which tasks these were, how levels are ordered."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,12 @@ class SuiteId:
 def _shared(name: str, version: int, hash_: str) -> SuiteId:
     """Kept in memory once, as thousands of records say the same."""
     return SuiteId(name=str(name), version=int(version), hash=str(hash_))
+
+
+def hash_of_tasks(task_hashes: Mapping[str, str | None]) -> str | None:
+    """A hash of tasks in their versions: equal ones can be compared. None for no tasks."""
+    text = "\n".join(f"{task} {task_hashes[task]}" for task in sorted(task_hashes))
+    return hashlib.sha256(text.encode()).hexdigest()[:16] if task_hashes else None
 
 
 def level_name(level: int | str | None) -> str | None:

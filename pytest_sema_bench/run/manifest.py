@@ -12,7 +12,7 @@ from pytest_sema_bench.docsearch.settings import DocsSettings
 from pytest_sema_bench.gate.policy import Judge
 from pytest_sema_bench.grading.grader import GRADER_VERSION
 from pytest_sema_bench.records.folder import RunFolder
-from pytest_sema_bench.records.outcome import RunState, Void
+from pytest_sema_bench.records.outcome import RunStatus, Void
 from pytest_sema_bench.records.reader import RunData, read_items, read_manifest
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.run.item import WorkItem
@@ -99,14 +99,14 @@ class Run:
         suite = next((item.task.suite for item in items if item.task.suite), None)
         about = suite and {**suite.id.as_json(), "levels": suite.level_names}
         begun = list(dict.fromkeys(begun))
-        self._write(RunState.RUNNING, vm=vm.label, suite=about, begun=begun)
+        self._write(RunStatus.RUNNING, vm=vm.label, suite=about, begun=begun)
 
     def end(self, run: RunData, exit_status: int) -> None:
         """Write run.json for the last time: `finished` if every item was tried."""
         n_missing = len(run.items) - len(run.records)
         untried = n_missing or any(record.reason is Void.BUDGET for record in run.records)
         self._write(
-            RunState.INCOMPLETE if untried else RunState.FINISHED,
+            RunStatus.INCOMPLETE if untried else RunStatus.FINISHED,
             end=_now(),
             exit_status=exit_status,
             n_missing=n_missing,
@@ -117,7 +117,7 @@ class Run:
         """Add to what run.json says."""
         self.folder.write_run({**read_manifest(self.folder.path).content, **more})
 
-    def _write(self, state: RunState, **more: object) -> None:
+    def _write(self, state: RunStatus, **more: object) -> None:
         plan, before = self.plan, read_manifest(self.folder.path)
         content: dict[str, Any] = {
             "run": self.folder.path.name,

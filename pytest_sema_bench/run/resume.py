@@ -13,7 +13,7 @@ from pytest_sema_bench.errors import BenchError, SettingsError
 from pytest_sema_bench.grading.grader import GRADER_VERSION
 from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.identity import Setup
-from pytest_sema_bench.records.outcome import RunState
+from pytest_sema_bench.records.outcome import RunStatus
 from pytest_sema_bench.records.reader import RUN_FILE, read_manifest, read_run
 from pytest_sema_bench.records.record import Record, content_key
 from pytest_sema_bench.run.item import ask_content, asked_config
@@ -78,7 +78,7 @@ def find_resumed(
         same_tasks = all(manifest.settings.get(name) == value for name, value in tasks.items())
         if manifest.grader not in (None, GRADER_VERSION):
             continue  # its verdicts are those of another grader
-        unfinished = manifest.state is not RunState.FINISHED or manifest.n_void
+        unfinished = manifest.state is not RunStatus.FINISHED or manifest.n_void
         if unfinished and same and same_tasks and _is_free(path.parent):
             return read_resumed(path.parent)
     return None

@@ -1,22 +1,22 @@
 """The runs in a reports folder, oldest first: what each found, and how a model's rate moved."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.gate.load import run_results
 from pytest_sema_bench.gate.task_results import Group
-from pytest_sema_bench.records.outcome import RunState
+from pytest_sema_bench.records.outcome import RunStatus
 from pytest_sema_bench.records.reader import RUN_FILE, read_run, record_files
+from pytest_sema_bench.records.suite import hash_of_tasks
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _DIGITS = "0123456789"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelEntry:
+class SetupEntry:
     """One model and configuration of a run."""
 
     name: str
@@ -42,10 +42,10 @@ class RunEntry:
     commit: str | None
     suite: str | None
     """Hash of the tasks it set out to do; equal suites can be compared."""
-    state: RunState | None
+    state: RunStatus | None
     gate: str | None
     """The verdict, if the run was judged."""
-    models: tuple[ModelEntry, ...]
+    models: tuple[SetupEntry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,25 +109,18 @@ def _entry(path: Path) -> RunEntry:
         folder=str(path),
         date=run.manifest.start,
         commit=run.manifest.git_commit,
-        suite=_suite(run.manifest.task_hashes),
+        suite=hash_of_tasks(run.manifest.task_hashes),
         state=run.manifest.state,
         gate=run.manifest.gate,
         models=tuple(map(_model, run_results(run).groups)),
     )
 
 
-def _model(group: Group) -> ModelEntry:
-    return ModelEntry(
+def _model(group: Group) -> SetupEntry:
+    return SetupEntry(
         name=group.name,
         n_tasks=len(group.tasks),
         n_graded=sum(len(task.graded) for task in group.tasks),
         n_pass=sum(task.n_pass for task in group.tasks),
         cost_usd=group.usage(task.task for task in group.tasks).cost_usd,
     )
-
-
-def _suite(hashes: Mapping[str, str]) -> str | None:
-    if not hashes:
-        return None
-    text = "\n".join(f"{task} {hashes[task]}" for task in sorted(hashes))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

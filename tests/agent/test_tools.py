@@ -12,7 +12,6 @@ from pytest_sema_bench.agent.tools import (
     ToolResult,
     check_tool_names,
     make_toolbox,
-    shorten,
 )
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.sema.vm import ErrorClass, SemaVM
@@ -202,15 +201,3 @@ def test_a_tool_that_a_configuration_made_up_is_refused(vm: SemaVM) -> None:
         check_tool_names(["eval_code", "shell"])
     with pytest.raises(SettingsError, match="shell"):
         make_toolbox(["shell"], vm, Limits())
-
-
-def test_short_text_stays_as_it_is() -> None:
-    """Up to head and tail together nothing is left out."""
-    text = "x" * (HEAD_CHARS + TAIL_CHARS)
-    assert shorten(text) == text
-
-
-def test_long_text_says_how_much_is_left_out() -> None:
-    """Head, a line between, tail: the numbers add up."""
-    text = "a" * HEAD_CHARS + "b" * 17 + "c" * TAIL_CHARS
-    assert shorten(text) == f"{'a' * HEAD_CHARS}\n… 17 characters left out …\n{'c' * TAIL_CHARS}"

@@ -9,7 +9,7 @@ import pytest
 from pytest_sema_bench.errors import BenchError, DamagedFile
 from pytest_sema_bench.records.folder import RunFolder, write_records
 from pytest_sema_bench.records.items import PlannedItem
-from pytest_sema_bench.records.outcome import Outcome, Reason, RunState, Void
+from pytest_sema_bench.records.outcome import Outcome, Reason, RunStatus, Void
 from pytest_sema_bench.records.reader import (
     RunJson,
     read_items,
@@ -78,7 +78,7 @@ def test_a_run_of_the_first_version_can_be_read() -> None:
     assert {entry.item for entry in found.items} == {record.item for record in found.records}
     assert {record.item.label for record in found.records} == {"reference-tools-s1"}
     assert all(record.passed and record.reason is Reason.RIGHT for record in found.records)
-    assert found.manifest.state is RunState.FINISHED
+    assert found.manifest.state is RunStatus.FINISHED
     assert found.name == "20261128-132627-ea19"
     assert (found.manifest.settings["tasks"], found.manifest.settings["suite"]) == ("tasks", "core")
     assert found.manifest.begun == ()
@@ -136,7 +136,7 @@ DAMAGED = {
     ),
     "half of run.json": ("run.json", '{\n"state": "runn', "not JSON: "),
     "another run.json": ("run.json", "[]", "expected an object, found list"),
-    "a state that is none": ("run.json", '{"state": "lost"}', "'lost' is not a valid RunState"),
+    "a state that is none": ("run.json", '{"state": "lost"}', "'lost' is not a valid RunStatus"),
     "settings that are none": ("run.json", '{"settings": 5}', "not what a run writes: "),
     "half of items.json": ("items.json", "[", "not JSON: "),
     "another items.json": ("items.json", "{}", "expected a list, found dict"),
@@ -181,9 +181,9 @@ def test_items_come_back_as_they_were_written(run: Path) -> None:
 
 def test_run_json_says_whether_the_run_got_to_its_end(run: Path) -> None:
     """Where nothing is said nothing is wrong; all that is written comes back for who adds to it."""
-    for state in (None, *RunState):
+    for state in (None, *RunStatus):
         content = {"state": state, "gate": {"outcome": "regressed"}, "more": [1]}
         (run / "run.json").write_text(json.dumps(content))
         found = read_manifest(run)
         assert (found.state, found.gate, found.content) == (state, "regressed", content)
-        assert found.unfinished is (None if state in (None, RunState.FINISHED) else state)
+        assert found.unfinished is (None if state in (None, RunStatus.FINISHED) else state)

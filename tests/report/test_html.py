@@ -14,7 +14,7 @@ import pytest
 
 from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.load import load_results
-from pytest_sema_bench.gate.verdict import Rules, judge
+from pytest_sema_bench.gate.verdict import GateRules, decide
 from pytest_sema_bench.records.folder import RunFolder, write_records
 from pytest_sema_bench.records.outcome import Outcome, Void
 from pytest_sema_bench.records.reader import read_run
@@ -35,7 +35,7 @@ def report(*folders: Path, baseline: Path | None = None) -> str:
         write_report(merged, output)
     else:
         compared = compare(load_results(baseline), merged.results())
-        verdict = judge(merged.results(), Rules(), compared)
+        verdict = decide(merged.results(), GateRules(), compared)
         write_report(merged, output, verdict=verdict, compared=compared)
     assert [path.name for path in output.parent.iterdir()] == ["report.html"]
     return output.read_text("utf-8")
