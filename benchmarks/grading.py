@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pytest_sema_bench.grading import Grader
 from pytest_sema_bench.grading.proof.check import fenced, wrong_answers
 from pytest_sema_bench.sema.vm import create_vm
-from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import Task, load_tasks
 
 Job = tuple[Task, str]
 
@@ -62,7 +63,7 @@ def measure(title: str, jobs: Sequence[Job]) -> None:
 def main() -> None:
     """Measure both kinds."""
     n_wrong = int(sys.argv[1]) if len(sys.argv) > 1 else None
-    tasks = load_tasks(bundled_tasks())
+    tasks = load_tasks(suite_folder())
     references = [(task, fenced(task, task.reference or "")) for task in tasks]
     measure("reference", references)
     measure("again x5", references * 5)

@@ -1,7 +1,7 @@
 // Runs Sema programs for pytest-sema-bench: JSON lines in on stdin, JSON lines out on stdout.
 // In:  {"id", "sources": [text], "max_chars"}, one request at a time.
-// Out: {"ready": {version, node}} once; per source {"id", "value", "output", "error", "cpu_us"};
-//      then {"id", "done": true, "memory"}; or {"id", "trap": message, "memory"} and exit.
+// Out: {"ready": {version, node, cpu_us}} once; per source {"id", "value", "output", "error"}, with
+//      "cpu_us" if it took long, "memory" if it was the last; or {"id", "trap", "memory"} and exit.
 // argv: the folder of the npm package.
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -65,6 +65,7 @@ function clipLines(lines, maxChars) {
   return clip(lines.join("\n"), maxChars).split("\n");
 }
 
+const LONG_MS = 20;
 function cpuUs() {
   const { user, system } = process.cpuUsage();
   return user + system;
@@ -88,15 +89,21 @@ const image = new Uint8Array(wasm.memory.buffer, start).slice();
 
 async function run({ id, sources, max_chars: maxChars }) {
   new Uint8Array(wasm.memory.buffer).set(image, start);
-  for (const source of sources) {
+  for (const [index, source] of sources.entries()) {
+    const began = performance.now();
     const { value, output, error } = await interpreter.evalVMAsync(source);
-    send({
+    const reply = {
       id,
       value: clip(value, maxChars),
       output: clipLines(output, maxChars),
       error: clip(error, maxChars),
-      cpu_us: cpuUs(),
-    });
+    };
+    if (performance.now() - began > LONG_MS) reply.cpu_us = cpuUs();
+    if (index === sources.length - 1) {
+      evaluation += 1;
+      reply.memory = memory();
+    }
+    send(reply);
   }
 }
 
@@ -116,7 +123,5 @@ for await (const line of requests) {
     trapped(error);
     await new Promise(() => {});
   }
-  evaluation += 1;
-  send({ id: request.id, done: true, memory: memory() });
   current = null;
 }
