@@ -13,10 +13,10 @@ from pytest_sema_bench.errors import BenchError, DamagedFile
 from pytest_sema_bench.gate.task_results import Group, Results, Sample, TaskResult, Usage
 from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.outcome import Outcome, Reason, read_reason
-from pytest_sema_bench.records.suite import hash_of_tasks, level_name
+from pytest_sema_bench.records.suite import SuiteId, level_name
 from pytest_sema_bench.records.whole_file import whole_file
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever a field changes its meaning."""
 _MARK = "sema-bench baseline"
 
@@ -46,7 +46,7 @@ def baseline_text(results: Results) -> str:
         _MARK: FORMAT,
         "run": results.run,
         "date": results.date,
-        "suite": hash_of_tasks({name: entry["hash"] for name, entry in tasks.items()}),
+        "suite": results.suite and {**results.suite.as_json(), "levels": results.levels},
         "n_tasks": len(tasks),
     }
     lines = [f" {_json(name)}: {_json(value)}" for name, value in header.items()]
@@ -83,8 +83,8 @@ class _BaselineReader:
             self._refuse(
                 "", f'no baseline: it has no "{_MARK}"; sema-bench baseline save makes one'
             )
-        if data[_MARK] != FORMAT:
-            self._refuse(_MARK, f"format {data[_MARK]!r}; this version reads {FORMAT}")
+        if data[_MARK] not in range(1, FORMAT + 1):
+            self._refuse(_MARK, f"format {data[_MARK]!r}; this version reads 1 to {FORMAT}")
         tasks, models = data.get("tasks"), data.get("models")
         if not isinstance(tasks, dict) or not isinstance(models, list):
             self._refuse("", 'expected "models", a list, and "tasks", an object')
@@ -93,9 +93,24 @@ class _BaselineReader:
                 self._refuse(task, 'not a task\'s entry: expected "results", an object')
         groups = tuple(self._group(entry, tasks) for entry in models)
         self._check_names(groups, tasks)
+        suite, levels = self._suite(data.get("suite"))
         return Results(
-            source=str(self._path), run=data.get("run"), date=data.get("date"), groups=groups
+            source=str(self._path),
+            run=data.get("run"),
+            date=data.get("date"),
+            suite=suite,
+            levels=levels,
+            groups=groups,
         )
+
+    def _suite(self, data: Any) -> tuple[SuiteId | None, tuple[str, ...]]:
+        """The suite and its levels in order; format 1 had only a hash of the tasks there."""
+        if data is None or isinstance(data, str):
+            return None, ()
+        try:
+            return SuiteId.from_json(data), tuple(map(str, data["levels"]))
+        except (KeyError, TypeError, ValueError) as error:
+            self._refuse("suite", f"not a suite: {error!r}")
 
     def _group(self, entry: Any, tasks: dict[str, Any]) -> Group:
         try:

@@ -17,7 +17,7 @@ from pytest_sema_bench.gate.stats import (
     paired_test,
 )
 from pytest_sema_bench.gate.task_results import Group, Results, TaskResult, Usage
-from pytest_sema_bench.records.suite import OTHER, in_order
+from pytest_sema_bench.records.suite import OTHER, in_order, one_suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,8 @@ class Comparison:
     """Tasks of the baseline that are not compared."""
     added: tuple[str, ...]
     """Tasks that only the run has."""
+    level_order: tuple[str, ...] = ()
+    """The levels of the suite, in order; () if that is not known."""
 
     @property
     def name(self) -> str:
@@ -142,7 +144,7 @@ class Comparison:
     @cached_property
     def levels(self) -> tuple[Rates, ...]:
         """By level; they describe, they never gate."""
-        return _cut(self.pairs, lambda pair: pair.run.level or OTHER)
+        return _cut(self.pairs, lambda pair: pair.run.level or OTHER, self.level_order)
 
     @cached_property
     def categories(self) -> tuple[Rates, ...]:
@@ -186,8 +188,10 @@ def compare(base: Results, run: Results) -> Compared:
     """Both results side by side, paired by model and configuration.
 
     One model on each side makes a pair even if the names differ: an old model and a new one, or
-    one model with another prompt.
+    one model with another prompt. Raises SettingsError for runs of different suites.
     """
+    one_suite((results.source, results.suite) for results in (base, run))
+    levels = run.levels or base.levels
     bases = {group.setup: group for group in base.groups}
     runs = {group.setup: group for group in run.groups}
     keys = [(key, key) for key in runs if key in bases]
@@ -197,14 +201,14 @@ def compare(base: Results, run: Results) -> Compared:
     return Compared(
         base=base,
         run=run,
-        comparisons=tuple(compare_groups(bases[b], runs[r]) for b, r in keys),
+        comparisons=tuple(compare_groups(bases[b], runs[r], levels) for b, r in keys),
         only_in_base=tuple(g.name for key, g in bases.items() if key not in paired_bases),
         only_in_run=tuple(g.name for key, g in runs.items() if key not in paired_runs),
     )
 
 
-def compare_groups(base: Group, run: Group) -> Comparison:
-    """Two groups side by side, task by task; they may be of one run."""
+def compare_groups(base: Group, run: Group, levels: tuple[str, ...] = ()) -> Comparison:
+    """Two groups side by side, task by task; they may be of one run. `levels` is their order."""
     runs, bases = run.by_task(), base.by_task()
     pairs, left_out = [], []
     for task in base.tasks:
@@ -220,6 +224,7 @@ def compare_groups(base: Group, run: Group) -> Comparison:
         pairs=tuple(pairs),
         left_out=tuple(left_out),
         added=tuple(name for name in runs if name not in bases),
+        level_order=levels,
     )
 
 
@@ -241,11 +246,13 @@ def _why_not(base: TaskResult, run: TaskResult | None) -> str | None:
     return None
 
 
-def _cut(pairs: Sequence[Pair], label: Callable[[Pair], str]) -> tuple[Rates, ...]:
+def _cut(
+    pairs: Sequence[Pair], label: Callable[[Pair], str], order: Sequence[str] = ()
+) -> tuple[Rates, ...]:
     groups: dict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
         groups[label(pair)].append(pair)
-    return tuple(_rates(name, groups[name]) for name in in_order(groups))
+    return tuple(_rates(name, groups[name]) for name in in_order(groups, order))
 
 
 def _rates(label: str, pairs: Sequence[Pair]) -> Rates:

@@ -15,7 +15,9 @@ def load_results(path: Path) -> Results:
     if not path.is_file():
         raise BenchError(f"there is no run folder and no file {path}")
     if path.suffix == ".jsonl":
-        return Results(source=str(path), groups=group_records(settled(read_records_file(path))))
+        records = settled(read_records_file(path))
+        suite = next((record.suite for record in records if record.suite), None)
+        return Results(source=str(path), suite=suite, groups=group_records(records))
     return read_baseline(path)
 
 
@@ -26,6 +28,8 @@ def run_results(run: RunData) -> Results:
         source=str(run.path),
         run=run.manifest.run,
         date=run.manifest.start,
+        suite=run.suite,
+        levels=run.manifest.levels,
         groups=group_records(run.records, run.items),
         incomplete=f"the run's state is '{state}'" if state else None,
     )

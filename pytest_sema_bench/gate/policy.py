@@ -22,7 +22,9 @@ from pytest_sema_bench.gate.verdict import (
 from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.records.reader import RunData
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import one_suite
 from pytest_sema_bench.settings import Settings
+from pytest_sema_bench.suite.folder import suite_of
 from pytest_sema_bench.suite.selection import Selection, names_of
 from pytest_sema_bench.suite.task import load_tasks
 
@@ -66,10 +68,15 @@ class Judge:
         if settings.must_pass is not None:
             must_pass = Selection.parse(settings.must_pass)
             _check_names(must_pass, tasks_root)
+        baseline = _load(settings.baseline)
+        if baseline is not None and (suite := suite_of(tasks_root)):
+            one_suite(
+                [("the run", suite.id), (f"--sema-baseline={baseline.source}", baseline.suite)]
+            )
         return cls(
             rules=GateRules(must_pass=must_pass, fail_under=settings.fail_under, subset=subset),
             baseline_path=settings.baseline,
-            baseline=_load(settings.baseline),
+            baseline=baseline,
             decides=settings.gate,
             alone=alone,
         )

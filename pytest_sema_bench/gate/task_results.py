@@ -9,6 +9,7 @@ from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.items import Pairing, PlannedItem, paired
 from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import SuiteId, one_suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,10 @@ class Results:
     run: str | None = None
     date: str | None = None
     """Start of the run, ISO 8601."""
+    suite: SuiteId | None = None
+    """None where the tasks are of no suite, or nobody wrote it down."""
+    levels: tuple[str, ...] = ()
+    """Those of the suite, in order; () if that is not known."""
     groups: tuple[Group, ...]
     incomplete: str | None = None
     """Why the run did not get to its end; None if it did, or if that is not known."""
@@ -129,10 +134,11 @@ def group_records(
 def merge(parts: Sequence[Results]) -> Results:
     """Several runs as one: shards, or models that ran on different days.
 
-    Raises BenchError if two of them graded the same item.
+    Raises BenchError if two of them graded the same item, or are of different suites.
     """
     if len(parts) == 1:
         return parts[0]
+    suite = one_suite((part.source, part.suite) for part in parts)
     groups: dict[Setup, dict[str, TaskResult]] = defaultdict(dict)
     for part in parts:
         for group in part.groups:
@@ -145,6 +151,8 @@ def merge(parts: Sequence[Results]) -> Results:
         source=" + ".join(part.source for part in parts),
         run=None,
         date=max((part.date for part in parts if part.date), default=None),
+        suite=suite,
+        levels=max((part.levels for part in parts), key=len),
         groups=tuple(
             Group(setup=setup, tasks=tuple(tasks[name] for name in sorted(tasks)))
             for setup, tasks in sorted(groups.items())

@@ -18,6 +18,7 @@ from pytest_sema_bench.records.identity import ItemKey
 from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.outcome import RunStatus
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import SuiteId
 
 RUN_FILE, ITEMS_FILE = "run.json", "items.json"
 _OLD_SETTINGS = {"tasks": None, "suite": "core"}
@@ -77,6 +78,12 @@ class RunData:
     def name(self) -> str:
         """The run's name, by default that of its folder."""
         return self.manifest.run or self.path.resolve().name
+
+    @property
+    def suite(self) -> SuiteId | None:
+        """The suite that its tasks are from."""
+        suites = [*(entry.suite for entry in self.items), *(r.suite for r in self.records)]
+        return next((suite for suite in suites if suite is not None), None)
 
     @property
     def torn(self) -> tuple[str, ...]:

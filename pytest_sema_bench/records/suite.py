@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from pytest_sema_bench.errors import SettingsError
+
 L = TypeVar("L", bound=str | None)
 _DIGITS = re.compile(r"(\d+)")
 OTHER = "other"
@@ -49,6 +51,25 @@ def hash_of_tasks(task_hashes: Mapping[str, str | None]) -> str | None:
     return hashlib.sha256(text.encode()).hexdigest()[:16] if task_hashes else None
 
 
+def one_suite(sources: Iterable[tuple[str, SuiteId | None]]) -> SuiteId | None:
+    """The suite of runs that are taken together, each with its name; None if none of them has one.
+
+    Versions may differ, as tasks are compared only where they are the same. Raises SettingsError
+    for two suites.
+    """
+    first: tuple[str, SuiteId] | None = None
+    for source, suite in sources:
+        if suite is None:
+            continue
+        first = first or (source, suite)
+        if suite.name != first[1].name:
+            raise SettingsError(
+                f"{first[0]} is of the suite {first[1].name} and {source} of {suite.name}, which "
+                "have no task in common; compare runs of one suite"
+            )
+    return first and first[1]
+
+
 def level_name(level: int | str | None) -> str | None:
     """A level's name; what was written before there were suites holds its number, 2 for L2."""
     return f"L{level}" if isinstance(level, int) else level
@@ -64,4 +85,4 @@ def in_order(levels: Iterable[L], known: Sequence[str] = ()) -> list[L]:
         words = [int(p) if index % 2 else p for index, p in enumerate(_DIGITS.split(name))]
         return name == OTHER, ranks.get(name, len(ranks)), words
 
-    return sorted(set(levels), key=key)
+    return sorted(dict.fromkeys(levels), key=key)

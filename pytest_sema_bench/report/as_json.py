@@ -44,7 +44,8 @@ def verdict_facts(verdict: GateVerdict) -> dict[str, Any]:
 
 def _source(compared: Compared, *, of_run: bool) -> dict[str, Any]:
     results = compared.run if of_run else compared.base
-    return {"source": results.source, "run": results.run, "date": results.date}
+    suite = results.suite and results.suite.as_json()
+    return {"source": results.source, "run": results.run, "date": results.date, "suite": suite}
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pytest_sema_bench.records.identity import ItemKey
 from pytest_sema_bench.records.items import PlannedItem, paired
 from pytest_sema_bench.records.reader import RunData
 from pytest_sema_bench.records.record import Record
-from pytest_sema_bench.records.suite import in_order
+from pytest_sema_bench.records.suite import in_order, one_suite
 
 _NAMED = 3
 """How many tasks or models a note names before it counts the rest."""
@@ -66,13 +66,19 @@ class Merged:
             source=" + ".join(str(run.path) for run in self.runs),
             run=self.runs[0].name if len(self.runs) == 1 else None,
             date=self.runs[-1].manifest.start,
+            suite=next((run.suite for run in reversed(self.runs) if run.suite), None),
+            levels=self.levels,
             groups=group_records(self.records, self.planned),
             incomplete="; ".join(f"{name} is {state}" for name, state in states if state) or None,
         )
 
 
 def merge_runs(runs: Sequence[RunData]) -> Merged:
-    """All runs as one: of two records of an item a verdict counts before a void, else the newer."""
+    """All runs as one: of two records of an item a verdict counts before a void, else the newer.
+
+    Raises SettingsError for runs of different suites.
+    """
+    one_suite((str(run.path), run.suite) for run in runs)
     ordered = sorted(runs, key=lambda run: run.manifest.start or "")
     entries: dict[ItemKey, ReportItem] = {}
     n_replaced = 0
