@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
-from pytest_sema_bench.errors import SettingsError, TaskError
+from pytest_sema_bench.errors import TaskError
 from pytest_sema_bench.grading.proof.check import (
     MAX_MUTANTS,
     MIN_SUITE_RATE,
@@ -20,18 +20,15 @@ from pytest_sema_bench.grading.proof.check import (
     n_mutants,
     suite_problems,
 )
-from pytest_sema_bench.records.suite import OTHER, in_order
 from pytest_sema_bench.sema.vm import create_vm
-from pytest_sema_bench.suite.folder import (
-    SUITE_FILE,
-    bundled_suites,
+from pytest_sema_bench.suite.task import (
+    Task,
+    bundled_tasks,
+    check_unique,
     find_task_files,
-    incomplete_levels,
-    schema_file,
-    suite_folder,
-    suites_folder,
+    load_task,
+    schema_text,
 )
-from pytest_sema_bench.suite.task import Task, check_canary, check_unique, load_task
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -46,13 +43,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         f"{MIN_SUITE_RATE:.0%} in all).",
     )
     check.add_argument(
-        "paths", nargs="*", type=Path, help="folders or files (default: the bundled suite `core`)"
-    )
-    check.add_argument(
-        "--suite",
-        type=_suite,
-        metavar="NAME|FOLDER",
-        help=f"a bundled suite ({', '.join(bundled_suites())}) or a folder with a suite.yaml",
+        "paths", nargs="*", type=Path, help="folders or files (default: the bundled suite)"
     )
     check.add_argument("--json", action="store_true", help="print the result as JSON")
     check.add_argument(
@@ -74,17 +65,16 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--strict",
         action="store_true",
         help="ask of your tasks what the bundled suite asks of its own: a reference, three wrong "
-        "answers, five cases, one of them public; and of a suite all tasks that it is to have",
+        "answers, five cases, one of them public",
     )
     add_vm_option(check)
     check.set_defaults(run=_check)
     schema = group.add_parser("schema", help="print the JSON schema of task files, for editors")
-    schema.add_argument("kind", nargs="?", choices=("task", "suite"), default="task")
     schema.set_defaults(run=_schema)
 
 
-def _schema(arguments: argparse.Namespace) -> int:
-    print(schema_file(arguments.kind).read_text("utf-8"), end="")
+def _schema(_: argparse.Namespace) -> int:
+    print(schema_text(), end="")
     return 0
 
 
@@ -96,23 +86,13 @@ def _count(text: str) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    paths = [*arguments.paths, *filter(None, [arguments.suite])] or [suite_folder()]
-    tasks, unreadable = _load_all(paths)
-    lacks = [line for path in paths for line in incomplete_levels(path)]
+    tasks, unreadable = _load_all(arguments.paths or [bundled_tasks()])
     checks = asyncio.run(_check_all(tasks, arguments))
     if arguments.json:
-        print(json.dumps(_as_json(checks, unreadable, lacks), indent=2, ensure_ascii=False))
+        print(json.dumps(_as_json(checks, unreadable), indent=2, ensure_ascii=False))
     else:
-        print("\n".join([*_lines(checks, unreadable), *lacks]))
-    holds = all_hold(checks) and not unreadable and not (lacks and arguments.strict)
-    return 0 if holds and (tasks or lacks) else 1
-
-
-def _suite(text: str) -> Path:
-    try:
-        return suite_folder(text)
-    except SettingsError as error:
-        raise argparse.ArgumentTypeError(str(error).removeprefix("--sema-suite: ")) from None
+        print("\n".join(_lines(checks, unreadable)))
+    return 0 if tasks and all_hold(checks) and not unreadable else 1
 
 
 def _load_all(paths: list[Path]) -> tuple[list[Task], list[str]]:
@@ -120,12 +100,11 @@ def _load_all(paths: list[Path]) -> tuple[list[Task], list[str]]:
     unreadable: list[str] = []
     for path in paths:
         files = find_task_files(path)
-        if not files and not (path / SUITE_FILE).is_file():
+        if not files:
             unreadable.append(f"{path}: no task files (*.yaml) here")
         for file in files:
             try:
                 tasks.append(load_task(file))
-                check_canary(tasks[-1])
             except TaskError as error:
                 unreadable.append(str(error))
     try:
@@ -136,7 +115,7 @@ def _load_all(paths: list[Path]) -> tuple[list[Task], list[str]]:
 
 
 async def _check_all(tasks: list[Task], arguments: argparse.Namespace) -> list[TaskCheck]:
-    ours = suites_folder().resolve()
+    ours = bundled_tasks().resolve()
     vm = create_vm(vm_name(arguments), n_hosts=os.cpu_count() or 1)
     try:
         return list(
@@ -186,8 +165,9 @@ def _table(checks: Sequence[TaskCheck]) -> Iterator[str]:
     """A row for each level and one for all, in aligned columns."""
     groups: dict[str, list[TaskCheck]] = {}
     for check in checks:
-        groups.setdefault(check.task.level or OTHER, []).append(check)
-    rows = [_HEADINGS, *(_row(name, groups[name]) for name in in_order(groups))]
+        level = check.task.level
+        groups.setdefault(f"L{level}" if level else "other", []).append(check)
+    rows = [_HEADINGS, *(_row(name, groups[name]) for name in sorted(groups))]
     if len(groups) > 1:
         rows.append(_row("all", checks))
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADINGS))]
@@ -207,14 +187,11 @@ def _row(name: str, checks: Sequence[TaskCheck]) -> tuple[str, ...]:
     )
 
 
-def _as_json(
-    checks: Sequence[TaskCheck], unreadable: Sequence[str], lacks: Sequence[str]
-) -> dict[str, object]:
+def _as_json(checks: Sequence[TaskCheck], unreadable: Sequence[str]) -> dict[str, object]:
     n_caught, n, n_equivalent = n_mutants(checks)
     return {
         "ok": bool(checks) and all_hold(checks) and not unreadable,
         "unreadable": list(unreadable),
-        "incomplete": list(lacks),
         "problems": list(suite_problems(checks)),
         "mutants": {
             "n": n,

@@ -30,9 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, metavar, text in (
         ("samples", "K", "ask each question K times (default 1)"),
         ("concurrency", "N", "conversations under way at once, per process (default 32)"),
-        ("vm", "VM", "the Sema VM that judges: `wasm` (default), wasm:FOLDER"),
-        ("suite", "NAME", "a bundled suite, `core` (default) or `frontier`, or a suite's folder"),
-        ("tasks", "PATH", "folder or file with tasks, in place of a suite"),
+        ("vm", "VM", "the VM that judges: wasm (default), wasm:FOLDER, native, native:BINARY"),
+        ("tasks", "PATH", "folder or file with tasks (default: the bundled suite)"),
         ("report-dir", "DIR", "where run folders go (default: reports)"),
         ("base-url", "URL", "any server that speaks OpenAI chat completions"),
         ("api-key-env", "NAME", "environment variable with the key for --sema-base-url"),

@@ -48,7 +48,7 @@ class Stop(StrEnum):
     STRAY_CALL = "tool call instead of an answer"
 
 
-class RunStatus(StrEnum):
+class RunState(StrEnum):
     """How far a run has come."""
 
     RUNNING = "running"

@@ -5,11 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_sema_bench.gate.stats import clustered_interval
-from pytest_sema_bench.records.identity import Setup
-from pytest_sema_bench.records.items import Pairing, PlannedItem, paired
+from pytest_sema_bench.records.expected import Expected
 from pytest_sema_bench.records.outcome import Reason
 from pytest_sema_bench.records.record import Record
-from pytest_sema_bench.records.suite import OTHER, in_order
 
 ALL = "all"
 
@@ -67,13 +65,14 @@ class Row:
 class Table:
     """The rows of one model in one configuration, levels first, all last."""
 
-    setup: Setup
+    model: str
+    config: str
     rows: tuple[Row, ...]
 
     @property
     def name(self) -> str:
         """`kimi-k2.6-tools`, as in item names."""
-        return self.setup.name
+        return f"{self.model}-{self.config}"
 
     @property
     def total(self) -> Row:
@@ -81,31 +80,33 @@ class Table:
         return self.rows[-1]
 
 
-def make_tables(
-    records: Iterable[Record],
-    planned: Iterable[PlannedItem] = (),
-    levels: Sequence[str] = (),
-) -> tuple[Table, ...]:
-    """A table for each model and configuration, in order of appearance, of one record an item.
+def make_tables(records: Iterable[Record], expected: Iterable[Expected] = ()) -> tuple[Table, ...]:
+    """A table for each model and configuration, in order of appearance.
 
-    What is planned and has no record is counted as missing, so that rows add up to what the run
-    set out to do. `levels` is their order in the suite, () if that is not known.
+    What is `expected` and has no record is counted as missing, so that rows add up to what
+    the run set out to do.
     """
-    groups: dict[Setup, list[Pairing]] = defaultdict(list)
-    for pairing in paired(records, planned):
-        groups[pairing[0].item.setup].append(pairing)
+    by_item = {Expected.of(record): record for record in records}
+    items = list(dict.fromkeys([*expected, *by_item]))
+    groups: dict[tuple[str, str], list[Expected]] = defaultdict(list)
+    for item in items:
+        groups[item.model, item.config].append(item)
     tables = []
-    for setup, members in groups.items():
+    for (model, config), members in groups.items():
+        levels = sorted({item.level for item in members}, key=lambda level: level or 99)
         rows = [
-            _row(level or OTHER, [m for m in members if m[0].level == level])
-            for level in in_order((entry.level for entry, _ in members), levels)
+            _row(
+                f"L{level}" if level else "other", [i for i in members if i.level == level], by_item
+            )
+            for level in levels
         ]
-        tables.append(Table(setup=setup, rows=(*rows, _row(ALL, members))))
+        rows.append(_row(ALL, members, by_item))
+        tables.append(Table(model=model, config=config, rows=tuple(rows)))
     return tuple(tables)
 
 
-def _row(label: str, items: Sequence[Pairing]) -> Row:
-    records = [record for _, record in items if record is not None]
+def _row(label: str, items: Sequence[Expected], by_item: dict[Expected, Record]) -> Row:
+    records = [by_item[item] for item in items if item in by_item]
     graded = [record for record in records if record.graded]
     by_task: dict[str, list[bool]] = defaultdict(list)
     for record in graded:
@@ -117,7 +118,7 @@ def _row(label: str, items: Sequence[Pairing]) -> Row:
     costs = [r.cost_usd for r in records if r.graded or r.cost_usd is not None]
     return Row(
         label=label,
-        n_tasks=len({entry.item.task for entry, _ in items}),
+        n_tasks=len({item.task for item in items}),
         n_runs=len(items),
         n_graded=len(graded),
         n_pass=n_pass,

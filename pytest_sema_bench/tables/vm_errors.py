@@ -4,12 +4,10 @@ Sema's authors read this to see where the language or its documentation loses pe
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.record import Record
-from pytest_sema_bench.records.suite import OTHER, in_order
 
 _MOST_COMMON = 3
 
@@ -30,9 +28,8 @@ class ErrorRow:
 class ErrorTable:
     """The errors of one model in one configuration."""
 
-    setup: Setup
-    levels: tuple[str, ...]
-    """The levels that errors occurred in, in order."""
+    model: str
+    config: str
     rows: tuple[ErrorRow, ...]
     """Most frequent class first."""
     n_saw_error: int
@@ -41,24 +38,19 @@ class ErrorTable:
     """Of those, the ones it got right in the end."""
 
 
-def make_error_tables(
-    records: Iterable[Record], levels: Sequence[str] = ()
-) -> tuple[ErrorTable, ...]:
-    """A table for each model and configuration, in order of appearance.
-
-    `levels` is their order in the suite, () if that is not known.
-    """
-    groups: dict[Setup, list[Record]] = {}
+def make_error_tables(records: Iterable[Record]) -> tuple[ErrorTable, ...]:
+    """A table for each model and configuration, in order of appearance."""
+    groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        groups.setdefault(record.setup, []).append(record)
-    return tuple(_table(setup, members, levels) for setup, members in groups.items())
+        groups.setdefault((record.model, record.config), []).append(record)
+    return tuple(_table(model, config, members) for (model, config), members in groups.items())
 
 
-def _table(setup: Setup, records: list[Record], levels: Sequence[str]) -> ErrorTable:
+def _table(model: str, config: str, records: list[Record]) -> ErrorTable:
     by_class: dict[str, Counter[str]] = {}
     names: dict[str, Counter[str]] = {}
     for record in records:
-        level = record.level or OTHER
+        level = f"L{record.level}" if record.level else "other"
         for error in record.vm_errors:
             by_class.setdefault(error["class"], Counter())[level] += 1
             if error["name"]:
@@ -66,16 +58,16 @@ def _table(setup: Setup, records: list[Record], levels: Sequence[str]) -> ErrorT
     rows = [
         ErrorRow(
             error_class=error_class,
-            by_level=dict(counts),
-            n_total=counts.total(),
+            by_level=dict(sorted(levels.items())),
+            n_total=levels.total(),
             names=tuple(names.get(error_class, Counter()).most_common(_MOST_COMMON)),
         )
-        for error_class, counts in by_class.items()
+        for error_class, levels in by_class.items()
     ]
     saw = [r for r in records if r.graded and any(map(_by_tool, r.vm_errors))]
     return ErrorTable(
-        setup=setup,
-        levels=tuple(in_order((name for row in rows for name in row.by_level), levels)),
+        model=model,
+        config=config,
         rows=tuple(sorted(rows, key=lambda row: (-row.n_total, row.error_class))),
         n_saw_error=len(saw),
         n_recovered=sum(record.passed for record in saw),

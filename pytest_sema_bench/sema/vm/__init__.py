@@ -6,7 +6,7 @@ What the evaluated program does wrong comes back as an `Evaluation`; `VMError` i
 only for what is not the program's doing. Nothing outside this package starts a process.
 """
 
-from pytest_sema_bench.sema.vm.choice import FORMS, OPTION, VMChoice, read_choice
+from pytest_sema_bench.sema.vm.choice import FORMS, OPTION, Backend, VMChoice, read_choice
 from pytest_sema_bench.sema.vm.protocol import ErrorClass, Evaluation, SemaVM, VMInfo
 
 __all__ = [
@@ -27,6 +27,12 @@ def create_vm(name: str, n_hosts: int) -> SemaVM:
 
     Raises SettingsError if there is none.
     """
+    choice = read_choice(name)
+    if choice.backend is Backend.NATIVE:
+        from pytest_sema_bench.sema.vm.native.vm import NativeVM
+
+        assert choice.path is not None
+        return NativeVM(n_hosts=n_hosts, binary=choice.path)
     from pytest_sema_bench.sema.vm.wasm import WasmVM
 
-    return WasmVM(n_hosts=n_hosts, folder=read_choice(name).path)
+    return WasmVM(n_hosts=n_hosts, folder=choice.path)

@@ -1,5 +1,7 @@
-"""Which VM `--sema-vm` means: a backend, and perhaps the folder of a build of one's own."""
+"""Which VM `--sema-vm` means: a backend, and where the build of one's own is, if it is one."""
 
+import os
+import shutil
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -8,7 +10,8 @@ from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.sema.vm.install import EXECUTED
 
 OPTION = "--sema-vm"
-FORMS = ("wasm", "wasm:FOLDER")
+BINARY_VARIABLE = "SEMA_BIN"
+FORMS = ("wasm", "wasm:FOLDER", "native", "native:BINARY")
 """What the option takes."""
 
 
@@ -16,6 +19,7 @@ class Backend(Enum):
     """How the VM is reached."""
 
     WASM = "wasm"
+    NATIVE = "native"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +28,7 @@ class VMChoice:
 
     backend: Backend
     path: Path | None = None
-    """The folder of a build of one's own; None for the pinned package."""
+    """The folder of a build of one's own or a binary; None for the pinned package."""
 
     def __str__(self) -> str:
         return self.backend.value if self.path is None else f"{self.backend.value}:{self.path}"
@@ -35,11 +39,32 @@ def read_choice(text: str) -> VMChoice:
     name, colon, path = text.partition(":")
     if name not in {backend.value for backend in Backend}:
         raise SettingsError(f"{OPTION}: unknown backend {name!r}; there is {', '.join(FORMS)}")
-    if not colon:
-        return VMChoice(backend=Backend(name))
-    if not path:
+    if colon and not path:
         raise SettingsError(f"{OPTION}={text}: no path after the colon")
-    return VMChoice(backend=Backend(name), path=_folder(text, Path(path).expanduser()))
+    backend, given = Backend(name), Path(path).expanduser() if path else None
+    if backend is Backend.NATIVE:
+        return VMChoice(backend=backend, path=_binary(text, given))
+    return VMChoice(backend=backend, path=given and _folder(text, given))
+
+
+def _binary(text: str, given: Path | None) -> Path:
+    """The binary, absolute: the given one, else `$SEMA_BIN`, else `sema` on PATH."""
+    named = os.environ.get(BINARY_VARIABLE)
+    path = given or (Path(named).expanduser() if named else None)
+    if path is None:
+        found = shutil.which("sema")
+        if found is None:
+            raise SettingsError(
+                f"{OPTION}={text}: there is no `sema` on PATH and {BINARY_VARIABLE} is not set; "
+                "install it with `cargo install sema-lang --locked`, or give native:BINARY"
+            )
+        path = Path(found)
+    where = "" if given or not named else f" ({BINARY_VARIABLE})"
+    if not path.is_file():
+        raise SettingsError(f"{OPTION}={text}: there is no file {path}{where}")
+    if not os.access(path, os.X_OK):
+        raise SettingsError(f"{OPTION}={text}: {path}{where} is not executable")
+    return path.resolve()
 
 
 def _folder(text: str, folder: Path) -> Path:

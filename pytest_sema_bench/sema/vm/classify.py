@@ -25,7 +25,12 @@ _RAISERS = frozenset({"throw", "error", "assert", "assert="})
 _RULES: tuple[tuple[ErrorClass, re.Pattern[str]], ...] = (
     (ErrorClass.STEPS, re.compile(r"evaluation exceeded step limit")),
     (ErrorClass.STACK, re.compile(r"stack overflow")),
-    (ErrorClass.OTHER, re.compile(r"runtime deadlocked")),
+    (
+        ErrorClass.OTHER,  # What ends the root of a program, as WASM and native say it: no frames.
+        re.compile(
+            r"runtime deadlocked|async scheduler: |channel/\w+: channel is |tool panicked: "
+        ),
+    ),
     (ErrorClass.EXCEPTION, re.compile(r"User exception:|assertion failed")),
     (ErrorClass.UNBOUND, re.compile(r"(?:Unbound variable|undefined variable): (?P<name>\S+)")),
     (ErrorClass.MATCH, re.compile(r"(?P<name>match\S*): no clause matched")),

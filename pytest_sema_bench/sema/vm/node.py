@@ -17,7 +17,7 @@ WAYS_OUT = (
     "Any one of these will do:\n"
     "  1. install Node.js (https://nodejs.org) so that `node` and `npm` are on PATH\n"
     '  2. pip install "pytest-sema-bench[node]"  (brings node and npm as a wheel)\n'
-    "  3. --sema-vm=native with a `sema` binary on PATH  (a later version of this plugin)"
+    "  3. --sema-vm=native with a `sema` binary on PATH (cargo install sema-lang --locked)"
 )
 _IDENTIFY = "console.log(process.version + '\\n' + process.execPath)"
 

@@ -36,8 +36,8 @@ class WasmVM:
 
     async def evaluate(self, sources: Sequence[str], limits: Limits) -> tuple[Evaluation, ...]:
         """See SemaVM.evaluate. A host lost from outside costs one retry; a second is a VMError."""
-        if too_long := _too_long(sources, limits):
-            return too_long
+        if refused := too_long(sources, limits):
+            return refused
         lost: HostLost | None = None
         async with self._slots:
             for take in (self._take, self._start):
@@ -150,7 +150,8 @@ class WasmVM:
             await host.end()
 
 
-def _too_long(sources: Sequence[str], limits: Limits) -> tuple[Evaluation, ...] | None:
+def too_long(sources: Sequence[str], limits: Limits) -> tuple[Evaluation, ...] | None:
+    """The evaluations of sources of which one is over the limit, None if none is."""
     for index, source in enumerate(sources):
         n_bytes = len(source.encode("utf-8", "replace"))
         if n_bytes > limits.code_bytes:
