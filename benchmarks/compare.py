@@ -20,7 +20,8 @@ from pytest_sema_bench.records.folder import write_records
 from pytest_sema_bench.records.outcome import Outcome, Reason, Stop
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Tokens
-from pytest_sema_bench.suite.task import bundled_tasks, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import load_tasks
 
 N_MODELS, N_SAMPLES = 6, 10
 RUN = (
@@ -41,7 +42,7 @@ def make_run(folder: Path, seed: int) -> None:
     """A run folder whose tasks have a U-shaped difficulty, the same in each run."""
     toss = random.Random(seed)  # noqa: S311 (made-up results)
     difficulty = random.Random(0)  # noqa: S311 (as above)
-    tasks = load_tasks(bundled_tasks())
+    tasks = load_tasks(suite_folder())
     records = []
     for model in range(N_MODELS):
         for task in tasks:

@@ -19,7 +19,8 @@ from pytest_sema_bench.grading import Grader, Verdict
 from pytest_sema_bench.grading.proof.check import fenced, wrong_answers
 from pytest_sema_bench.grading.proof.mutate import mutate
 from pytest_sema_bench.sema.vm import create_vm
-from pytest_sema_bench.suite.task import GradeKind, Task, bundled_tasks, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import GradeKind, Task, load_tasks
 
 Job = tuple[Task, str]
 
@@ -35,7 +36,7 @@ def answers_to(task: Task) -> Iterator[Job]:
 
 def choose(n: int) -> list[Job]:
     """The first n answers, taking one of each task in turn."""
-    columns = zip_longest(*(answers_to(task) for task in load_tasks(bundled_tasks())))
+    columns = zip_longest(*(answers_to(task) for task in load_tasks(suite_folder())))
     return list(islice((job for column in columns for job in column if job), n))
 
 

@@ -16,7 +16,8 @@ from typing import Any
 from aiohttp import web
 
 from pytest_sema_bench.agent.reference import ReferenceModel
-from pytest_sema_bench.suite.task import bundled_tasks, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import load_tasks
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def answer_in_prose(body: dict[str, Any]) -> dict[str, Any]:
 async def _serve(reply_s: float, mode: str) -> None:
     answer: Callable[[dict[str, Any]], dict[str, Any]] = answer_in_prose
     if mode == "reference":
-        answer = ReferenceModel(load_tasks(bundled_tasks()))
+        answer = ReferenceModel(load_tasks(suite_folder()))
 
     async def complete(request: web.Request) -> web.Response:
         body, _ = await asyncio.gather(request.json(), asyncio.sleep(reply_s))

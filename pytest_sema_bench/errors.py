@@ -15,14 +15,26 @@ class SettingsError(BenchError):
     """An option, a configuration file or an environment variable cannot be used as it is."""
 
 
-class TaskError(BenchError):
-    """A task file is malformed. Prints as `path:line: message`, which editors can follow."""
+class FileFault(BenchError):
+    """Something is wrong in a file. Prints as `path:line: message`, for editors."""
 
     def __init__(self, path: Path, line: int, message: str) -> None:
         super().__init__(f"{path}:{line}: {message}")
         self.path = path
         self.line = line
         self.message = message
+
+
+class FileError(FileFault, SettingsError):
+    """A file that people write is malformed."""
+
+
+class TaskError(FileError):
+    """A task file, or the suite.yaml above it, cannot be used as it is."""
+
+
+class DamagedFile(FileFault):
+    """A file that this package wrote, such as a record or a baseline, cannot be read any more."""
 
 
 class ModelError(BenchError):

@@ -59,6 +59,8 @@ class Config:
     max_rounds: int = 3
     system_prompt: Path | None = None
     """File with the system prompt; None for the bundled one."""
+    primer: bool = True
+    """Whether the bundled system prompt explains the language, or only names it."""
     sampling: Sampling = field(default_factory=Sampling)
     docs: str = "lexical"
     """Who answers docs_search; part of what is asked."""
@@ -73,8 +75,10 @@ class Settings:
     samples: int = 1
     concurrency: int = 32
     vm: str = "wasm"
+    suite: str = "core"
+    """A bundled suite, or the folder of another one."""
     tasks: Path | None = None
-    """Folder or file with the tasks; None for the bundled suite."""
+    """Folder or file with tasks, in place of a suite."""
     report_dir: Path = Path("reports")
     base_url: str | None = None
     api_key_env: str | None = None
@@ -109,6 +113,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "samples": (int,),
     "concurrency": (int,),
     "vm": (str,),
+    "suite": (str,),
     "tasks": (str,),
     "report_dir": (str,),
     "base_url": (str,),
@@ -197,6 +202,13 @@ def make_settings(given: dict[str, Any], from_file: dict[str, Any], root: Path) 
     Paths from the file are relative to `root`, as the file is. Raises SettingsError.
     """
     merged: dict[str, Any] = {}
+    if given.get("suite") and given.get("tasks"):
+        raise SettingsError("--sema-suite and --sema-tasks do not go together: choose one")
+    for one, other in (("suite", "tasks"), ("tasks", "suite")):
+        if given.get(one):
+            from_file = {name: value for name, value in from_file.items() if name != other}
+    if "suite" in from_file and (root / from_file["suite"]).is_dir():
+        from_file = {**from_file, "suite": str(root / from_file["suite"])}
     for spec in fields(Settings):
         value = given.get(spec.name)
         if value in (None, []):

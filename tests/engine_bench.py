@@ -8,7 +8,8 @@ from typing import Any
 
 from pytest_sema_bench.catalog.models import Model, Price
 from pytest_sema_bench.chat import Patience
-from pytest_sema_bench.records.folder import RunFolder, read_records
+from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.reader import read_records
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.run.engine import Engine, Terms
 from pytest_sema_bench.run.item import WorkItem
@@ -79,9 +80,9 @@ class EngineBench:
         self.engine.close()
         self.folder.close()
 
-    def _keep(self, item: WorkItem, record: Record, transcript: dict[str, Any]) -> Record:
+    def _keep(self, record: Record, transcript: dict[str, Any]) -> Record:
         self._before_keeping()
-        return self.folder.keep(f"m-tools-s{item.sample}", record, transcript)
+        return self.folder.keep(record, transcript)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

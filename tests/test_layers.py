@@ -12,7 +12,7 @@ NAME = PACKAGE.name
 ROOMS = (
     *("plugin", "cli", "report", "run", "tables", "gate", "agent", "grading", "extraction"),
     *("docsearch", "suite", "limits", "chat", "sema", "catalog", "records"),
-    *("settings", "redaction", "cache", "errors"),
+    *("settings", "user_file", "redaction", "cache", "errors"),
 )
 """Top down: a room imports from itself and from those that come after it."""
 DOORS = {"": "errors", "scoring": "grading"}
@@ -26,7 +26,7 @@ ONLY_IN = {
     "httpx": {"chat", "docsearch"},
     "httpx_aiohttp": {"chat"},
     "aiohttp": {"chat"},
-    "yaml": {"suite", "catalog", "docsearch"},
+    "yaml": {"user_file"},
     "subprocess": {"sema"},
     "multiprocessing": {"sema"},
     "sqlite3": {"limits"},

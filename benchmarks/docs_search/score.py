@@ -1,10 +1,11 @@
 """How well docs_search finds names, and what each part of it contributes.
 
-    python benchmarks/docs_search/score.py [--misses] [--queries FILE] [--json]
+    python benchmarks/docs_search/score.py [--parts] [--misses] [--queries FILE …] [--json]
 
-A query counts as found at k if one of its acceptable names is among the first k names that
-`sema-bench docs search --batch` gives for it. Latency is that of a query in a process that has
-the index open.
+Without files: the development queries, the held-out ones, and what agents asked in the middle of
+work, as far as they are there. A query counts as found at k if one of its acceptable names is
+among the first k names that `sema-bench docs search --batch` gives for it. Latency is that of a
+query in a process that has the index open.
 """
 
 import argparse
@@ -20,8 +21,10 @@ from pytest_sema_bench.docsearch.corpus import Corpus, load_corpus
 from pytest_sema_bench.docsearch.index import Parts
 from pytest_sema_bench.docsearch.lexical import LexicalSearch
 
-QUERIES = Path(__file__).with_name("queries.jsonl")
-KINDS = ("keyword", "intent", "foreign", "syntax")
+SETS = tuple(
+    Path(__file__).with_name(f"{name}.jsonl") for name in ("queries", "held_out", "agents")
+)
+KINDS = ("keyword", "intent", "foreign", "syntax", "agent")
 N_RANKS = 10
 """A rank below this counts as not found in the reciprocal rank."""
 N_TIMED = 3
@@ -31,8 +34,9 @@ N_SPARE = 5
 
 FULL = Parts()
 PLAIN = Parts(intents=False, foreign=False, splitting=False, synonyms=False, short_texts=False)
+DEFAULT = "all parts (the default)"
 VARIANTS = {
-    "all parts (the default)": FULL,
+    DEFAULT: FULL,
     "without intents": replace(FULL, intents=False),
     "without the foreign table": replace(FULL, foreign=False),
     "without name splitting": replace(FULL, splitting=False),
@@ -70,14 +74,32 @@ class Result:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--queries", type=Path, default=QUERIES)
+    parser.add_argument("--queries", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument("--parts", action="store_true", help="what each part contributes")
     parser.add_argument("--misses", action="store_true", help="list what is not among the five")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    queries = read_queries(arguments.queries)
     corpus = load_corpus()
+    measured = {}
+    for path in arguments.queries or [path for path in SETS if path.is_file()]:
+        queries = read_queries(path)
+        measured[path.stem] = variants(corpus, queries) if arguments.parts else {}
+        measured[path.stem] |= {DEFAULT: run(LexicalSearch(corpus), queries)}
+    if arguments.json:
+        print(json.dumps({s: {v: summary(r) for v, r in m.items()} for s, m in measured.items()}))
+        return
+    for name, by_variant in measured.items():
+        if arguments.parts:
+            print("\n".join(parts_table(by_variant)))
+        print("\n".join([*table(name, by_variant[DEFAULT]), ""]))
+        if arguments.misses:
+            print("\n".join(misses(by_variant[DEFAULT])))
+
+
+def variants(corpus: Corpus, queries: Sequence[Query]) -> dict[str, list[Result]]:
+    """The results without one part each, and on poorer corpora."""
     measured = {
         name: run(LexicalSearch(corpus, parts), queries) for name, parts in VARIANTS.items()
     }
@@ -85,15 +107,7 @@ def main() -> None:
     for name, parts in HALVED.items():
         searches = [LexicalSearch(some, parts) for some in poorer]
         measured[name] = [result for search in searches for result in run(search, queries)]
-    if arguments.json:
-        print(json.dumps({name: summary(rows) for name, rows in measured.items()}, indent=2))
-        return
-    print("\n".join(table(measured)))
-    if arguments.misses:
-        for result in measured["all parts (the default)"]:
-            if result.rank is None or result.rank > 5:
-                print(f"{result.query.id} {result.query.text!r} rank {result.rank}")
-                print(f"    wanted {sorted(result.query.names)}, found {list(result.found[:5])}")
+    return measured
 
 
 def read_queries(path: Path) -> list[Query]:
@@ -109,7 +123,11 @@ def halved(corpus: Corpus, seed: int) -> Corpus:
     """The corpus with half of each entry's intents, drawn at random."""
     draw = random.Random(seed)  # noqa: S311 (a repeatable draw, no secret)
     entries = tuple(
-        replace(entry, intents=tuple(draw.sample(entry.intents, len(entry.intents) // 2)))
+        replace(
+            entry,
+            intents=tuple(draw.sample(entry.intents, len(entry.intents) // 2)),
+            asked=tuple(draw.sample(entry.asked, len(entry.asked) // 2)),
+        )
         for entry in corpus.entries
     )
     return replace(corpus, entries=entries)
@@ -159,28 +177,40 @@ def _rates(results: Sequence[Result]) -> dict[str, float]:
     }
 
 
-def table(measured: dict[str, list[Result]]) -> Iterator[str]:
-    """Recall at 5 of every variant by kind, then the default in full."""
-    columns = (*KINDS, "all")
+def parts_table(measured: dict[str, list[Result]]) -> Iterator[str]:
+    """Recall at 5 of every variant by kind."""
+    columns = tuple(summary(measured[DEFAULT]))
     yield "| recall at 5 | " + " | ".join(columns) + " |"
     yield "|---|" + "---|" * len(columns)
     for name, results in measured.items():
         rates = summary(results)
-        cells = (f"{rates[kind]['recall_5']:.3f}" if kind in rates else "" for kind in columns)
-        yield f"| {name} | " + " | ".join(cells) + " |"
-    default = summary(next(iter(measured.values())))
+        yield (
+            f"| {name} | " + " | ".join(f"{rates[kind]['recall_5']:.3f}" for kind in columns) + " |"
+        )
     yield ""
-    yield "| default | queries | recall at 1 | recall at 5 | MRR |"
+
+
+def table(name: str, results: Sequence[Result]) -> Iterator[str]:
+    """How one set fares by kind, and how long a query takes."""
+    rates = summary(results)
+    yield f"| {name} | queries | recall at 1 | recall at 5 | MRR |"
     yield "|---|---|---|---|---|"
-    for kind, row in default.items():
+    for kind, row in rates.items():
         cells = (f"{row[key]:.3f}" for key in ("recall_1", "recall_5", "mrr"))
         yield f"| {kind} | {row['n']} | " + " | ".join(cells) + " |"
-    latency = default["all"]
     yield ""
     yield (
-        f"latency per query: median {latency['latency_median_ms']:.2f} ms, "
-        f"95 % under {latency['latency_p95_ms']:.2f} ms"
+        f"latency per query: median {rates['all']['latency_median_ms']:.2f} ms, "
+        f"95 % under {rates['all']['latency_p95_ms']:.2f} ms"
     )
+
+
+def misses(results: Sequence[Result]) -> Iterator[str]:
+    """The queries whose names are not among the first five."""
+    for result in results:
+        if result.rank is None or result.rank > 5:
+            yield f"{result.query.id} {result.query.text!r} rank {result.rank}"
+            yield f"    wanted {sorted(result.query.names)}, found {list(result.found[:5])}"
 
 
 if __name__ == "__main__":

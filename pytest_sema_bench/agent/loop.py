@@ -1,24 +1,34 @@
 """The agent loop: a task's prompt in, a final message out, tool calls in between.
 
 At most `max_rounds` replies with tool calls are answered; then one final answer is forced.
-The assistant's messages are sent back exactly as they came, reasoning fields included, and
-every tool call gets an answer under the id it came with. What is decided here is decided by
-what a message holds, not by its `finish_reason`, which servers set differently.
+The assistant's messages are kept exactly as they came, reasoning fields included, and sent back
+so unless the server refuses them; every tool call gets an answer under the id it came with. What
+is decided here is decided by what a message holds, not by its `finish_reason`, which servers set
+differently.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
+from pytest_sema_bench.agent.calls import WantedCalls, read_calls
+from pytest_sema_bench.agent.text_calls import server_flags
 from pytest_sema_bench.agent.tools import Toolbox, about_tools
+from pytest_sema_bench.catalog.models import TextToolCalls
 from pytest_sema_bench.chat import ChatReply
 from pytest_sema_bench.docsearch.search import Found
 from pytest_sema_bench.errors import BenchError, ModelError
 from pytest_sema_bench.grading import VMFailure
 from pytest_sema_bench.records.outcome import Stop
-from pytest_sema_bench.records.transcript import Call, ChatMessage, Tokens, Transcript, message_text
+from pytest_sema_bench.records.transcript import (
+    TEXT_TOOL_CALLS,
+    Call,
+    ChatMessage,
+    Tokens,
+    Transcript,
+)
 from pytest_sema_bench.settings import Config
 
 
@@ -90,9 +100,10 @@ async def run_agent(
     config: Config,
     toolbox: Toolbox,
     conversation: str | None = None,
+    text_tool_calls: TextToolCalls = TextToolCalls.READ,
 ) -> AgentRun:
     """The run, which may have been broken off by what is not the model's doing."""
-    loop = _Loop(model_id, config, toolbox)
+    loop = _Loop(model_id, config, toolbox, text_tool_calls)
     loop.messages += [
         {"role": "system", "content": system_prompt(config)},
         {"role": "user", "content": prompt},
@@ -101,14 +112,12 @@ async def run_agent(
         while True:
             forced = loop.rounds >= config.max_rounds and bool(config.tools)
             if forced:
-                loop.messages.append({"role": "user", "content": _FORCE})
+                loop.force()
             reply = await chat.complete(loop.body(forced=forced), conversation)
-            loop.calls.append(reply.call)
-            wanted = _tool_calls(reply.message) if config.tools else []
-            if forced or not wanted:
-                loop.messages.append(_replayed(reply.message))
-                return loop.finish(reply, forced=forced)
-            await loop.answer(reply.message, wanted)
+            wanted = loop.read(reply)
+            if forced or not (wanted.calls and config.tools):
+                return loop.finish(reply, wanted, forced=forced)
+            await loop.answer(wanted)
     except BenchError as error:
         return loop.so_far("", None, broken_off_by=error)
 
@@ -116,13 +125,16 @@ async def run_agent(
 class _Loop:
     """The state of one run."""
 
-    def __init__(self, model_id: str, config: Config, toolbox: Toolbox) -> None:
+    def __init__(
+        self, model_id: str, config: Config, toolbox: Toolbox, text_tool_calls: TextToolCalls
+    ) -> None:
         self.messages: list[ChatMessage] = []
         self.calls: list[Call] = []
         self.rounds = 0
         self._model_id = model_id
         self._config = config
         self._toolbox = toolbox
+        self._text_tool_calls = text_tool_calls
         self._counts: Counter[str] = Counter()
         self._failures: list[VMFailure] = []
         self._n_repairs = 0
@@ -145,36 +157,59 @@ class _Loop:
             body["tool_choice"] = "none" if forced else "auto"
         return body
 
-    async def answer(self, message: ChatMessage, wanted: list[Any]) -> None:
+    def read(self, reply: ChatReply) -> WantedCalls:
+        """The calls in a reply. Raises ModelError for those in its text if they are refused."""
+        read_text = self._config.tools and self._text_tool_calls is not TextToolCalls.IGNORE
+        wanted = read_calls(
+            reply.message, self.rounds + 1, self._toolbox.offers if read_text else None
+        )
+        call = reply.call
+        if wanted.form is not None:
+            if self._text_tool_calls is TextToolCalls.REFUSE:
+                raise ModelError(
+                    "the model's tool calls arrive as text and text_tool_calls is refuse: start "
+                    f"the server with its tool parser ({server_flags(wanted.form.value)})"
+                )
+            label = f"{TEXT_TOOL_CALLS}={wanted.form.value}"
+            call = replace(call, adaptations=(*call.adaptations, label))
+        self.calls.append(call)
+        return wanted
+
+    async def answer(self, wanted: WantedCalls) -> None:
         """Answer each tool call of a message, broken ones too."""
         self.rounds += 1
-        message, wanted = _with_ids(message, wanted, self.rounds)
-        self.messages.append(_replayed(message))
-        for call in wanted:
-            function = call.get("function") if isinstance(call, dict) else None
-            function = function if isinstance(function, dict) else {}
-            name = function.get("name")
-            result = await self._toolbox.call(name, function.get("arguments"))
-            self._counts[name[:80] if isinstance(name, str) else "?"] += 1
-            self._n_repairs += result.repaired
+        self.messages.append(_replayed(wanted.message))
+        results = []
+        for call in wanted.calls:
+            result = await self._toolbox.call(call.name, call.arguments)
+            self._counts[result.name] += 1
+            self._n_repairs += result.repaired or (call.displaced and not result.misfit)
             self._n_misfits += result.misfit
             if result.failure:
                 self._failures.append(result.failure)
             if result.found:
                 self._searches.append(result.found)
-            call_id = call.get("id") if isinstance(call, dict) else None
-            self.messages.append({"role": "tool", "tool_call_id": call_id, "content": result.text})
+            results.append(result.text)
+        self.messages += wanted.answers(results)
 
-    def finish(self, reply: ChatReply, *, forced: bool) -> AgentRun:
+    def force(self) -> None:
+        """Ask for the final answer; templates of some models want no two messages of the user."""
+        last = self.messages[-1]
+        if self.rounds and last["role"] == "user":
+            self.messages[-1] = {**last, "content": f"{last['content']}\n\n{_FORCE}"}
+        else:
+            self.messages.append({"role": "user", "content": _FORCE})
+
+    def finish(self, reply: ChatReply, wanted: WantedCalls, *, forced: bool) -> AgentRun:
         """The run, with the reply as its last."""
-        answer = message_text(reply.message)
+        self.messages.append(_replayed(reply.message))
         if reply.call.finish_reason in ("length", "max_tokens"):
             stop = Stop.TRUNCATED
-        elif answer.strip():
+        elif wanted.text.strip():
             stop = Stop.FORCED if forced else Stop.ANSWERED
         else:
-            stop = Stop.STRAY_CALL if _tool_calls(reply.message) else Stop.EMPTY
-        return self.so_far(answer, stop)
+            stop = Stop.STRAY_CALL if wanted.calls else Stop.EMPTY
+        return self.so_far(wanted.text, stop)
 
     def so_far(
         self, answer: str, stop: Stop | None, broken_off_by: BenchError | None = None
@@ -200,28 +235,13 @@ def system_prompt(config: Config) -> str:
     if config.system_prompt is not None:
         text = config.system_prompt.read_text(encoding="utf-8")
     else:
-        text = (files("pytest_sema_bench.agent.prompts") / "system.md").read_text("utf-8")
+        name = "system.md" if config.primer else "cold.md"
+        text = (files("pytest_sema_bench.agent.prompts") / name).read_text("utf-8")
     if not config.tools:
         return text.strip()
     return f"{text.strip()}\n\n{about_tools(config.tools, config.max_rounds)}"
 
 
-def _tool_calls(message: ChatMessage) -> list[Any]:
-    calls = message.get("tool_calls")
-    return calls if isinstance(calls, list) else []
-
-
 def _replayed(message: ChatMessage) -> ChatMessage:
     """The message for the next request: as it came, with the role some servers leave out."""
     return message if "role" in message else {"role": "assistant", **message}
-
-
-def _with_ids(message: ChatMessage, calls: list[Any], turn: int) -> tuple[ChatMessage, list[Any]]:
-    """Message and calls unchanged, unless a call has no id: then one is made up in both."""
-    if all(isinstance(call, dict) and call.get("id") for call in calls):
-        return message, calls
-    named = [
-        {**call, "id": call.get("id") or f"call_{turn}_{index}"} if isinstance(call, dict) else call
-        for index, call in enumerate(calls)
-    ]
-    return {**message, "tool_calls": named}, named

@@ -5,7 +5,9 @@ wrong is answered with text too. Only a fault of our own raises.
 """
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Any
@@ -15,6 +17,7 @@ from pytest_sema_bench.docsearch.search import Found, Search
 from pytest_sema_bench.docsearch.show import describe
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.grading import VMFailure
+from pytest_sema_bench.grading.format import cut
 from pytest_sema_bench.sema.vm import Evaluation, SemaVM
 from pytest_sema_bench.settings import Limits
 
@@ -27,6 +30,8 @@ class ToolResult:
     """What a tool call gave."""
 
     text: str
+    name: str = ""
+    """The tool that was called, or what the model called it."""
     failure: VMFailure | None = None
     """The VM error that the call met."""
     repaired: bool = False
@@ -72,19 +77,34 @@ class Toolbox:
         self.schemas: list[dict[str, Any]] = [tool.schema for tool in tools]
         """All tools in the format of the chat API."""
 
+    def offers(self, name: object) -> bool:
+        """Whether a name can mean one of the tools only."""
+        return self._meant(name) is not None
+
     async def call(self, name: object, arguments: object) -> ToolResult:
         """The result of one call; a text that says what is wrong where it cannot be made."""
-        tool = self._tools.get(name) if isinstance(name, str) else None
+        tool = self._meant(name)
         if tool is None:
             known = ", ".join(self._tools) or "none"
             text = f"Error: there is no tool {repr(name)[:80]}. Tools: {known}."
-            return ToolResult(text=text, misfit=True)
+            shown = name[:80] if isinstance(name, str) else "?"
+            return ToolResult(text=text, name=shown, misfit=True)
         try:
             values, repaired = _read_arguments(arguments, tool)
         except ValueError as error:
-            return ToolResult(text=f"Error: {error}", misfit=True)
+            return ToolResult(text=f"Error: {error}", name=tool.name, misfit=True)
         result = await tool.run(values)
-        return replace(result, text=shorten(result.text), repaired=repaired)
+        repaired = repaired or name != tool.name
+        text = cut(result.text, HEAD_CHARS, TAIL_CHARS)
+        return replace(result, text=text, name=tool.name, repaired=repaired)
+
+    def _meant(self, name: object) -> Tool | None:
+        """The tool of that name, or the one whose name is a word in it: `functions.eval_code:0`."""
+        if not isinstance(name, str):
+            return None
+        words = {name} if name in self._tools else set(re.findall(r"\w+", name[:200]))
+        meant = [tool for tool in self._tools.values() if tool.name in words]
+        return meant[0] if len(meant) == 1 else None
 
 
 def make_toolbox(
@@ -115,19 +135,24 @@ def about_tools(names: Sequence[str], max_rounds: int) -> str:
     return "\n".join([rounds.strip(), *texts])
 
 
-def shorten(text: str) -> str:
-    """The text, or its head and tail with a line between them that says what is left out."""
-    left_out = len(text) - HEAD_CHARS - TAIL_CHARS
-    if left_out <= 0:
-        return text
-    return f"{text[:HEAD_CHARS]}\n… {left_out} characters left out …\n{text[-TAIL_CHARS:]}"
+# What a server's parser leaves behind an object: quotes, and a model's marks such as `<|im_end|>`.
+_STRAY = re.compile(r"[ \t\r\n\"'`]|<[|｜][^|｜<>]{1,40}[|｜]>")
 
 
 def _read_arguments(arguments: object, tool: Tool) -> tuple[dict[str, str], bool]:
     """The values by parameter and whether a repair was needed. Raises ValueError for the model."""
-    repaired = isinstance(arguments, dict)
+    repaired = not isinstance(arguments, str)
     if isinstance(arguments, str):
         arguments, repaired = _read_json(arguments)
+    if isinstance(arguments, str):
+        with suppress(ValueError):  # encoded twice
+            arguments, repaired = _read_json(arguments)[0], True
+    if isinstance(arguments, dict) and not arguments.keys() & tool.parameters.keys():
+        # The whole call once more, where only its arguments belong (sgl-project/sglang#38924).
+        wrapped = arguments.get("arguments", arguments.get("parameters"))
+        arguments, repaired = (
+            (wrapped, True) if isinstance(wrapped, dict) else (arguments, repaired)
+        )
     wanted = ", ".join(f'"{name}": string' for name in tool.parameters)
     if not isinstance(arguments, dict):
         raise ValueError(f"the arguments must be an object {{{wanted}}}")
@@ -138,7 +163,7 @@ def _read_arguments(arguments: object, tool: Tool) -> tuple[dict[str, str], bool
 
 
 def _read_json(text: str) -> tuple[object, bool]:
-    """The value and whether it took a repair: a line end within a string, or stray quotes behind.
+    """The value and whether it took a repair: a line end in a string, stray quotes or marks behind.
 
     Nothing else is guessed at: of two objects glued together nobody knows which one was meant.
     """
@@ -150,7 +175,7 @@ def _read_json(text: str) -> tuple[object, bool]:
         value, end = json.JSONDecoder(strict=False).raw_decode(text.lstrip())
     except (ValueError, RecursionError):
         raise ValueError(f"the arguments are not JSON ({fault}): send an object") from None
-    if text.lstrip()[end:].strip(" \t\r\n\"'`"):
+    if _STRAY.sub("", text.lstrip()[end:]):
         raise ValueError(f"the arguments are not one JSON object ({fault}): send one") from None
     return value, True
 
@@ -192,8 +217,9 @@ def _make_docs_search(means: _Means) -> Tool:
         description=(
             "Find the Sema function or special form that does something. Say in a few plain "
             "words what you want to do, one thing per call, or give the name that another "
-            "language has for it. The five best entries come back, each with the order of its "
-            "arguments and an example; a Sema name alone gives that entry in full."
+            "language has for it. The best entries come back, five at most, each with the order of "
+            "its arguments and an example. A Sema name alone gives that entry in full: all "
+            "examples and its edge cases (nothing found, the empty list, nil, a wrong type)."
         ),
         parameters={"query": {"type": "string", "description": "what you want to do, or a name"}},
         run=run,

@@ -3,11 +3,14 @@
 Where entries come from is `registry`'s business.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
+from pytest_sema_bench.catalog.arms import LADDER, LADDER_NAME
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.records.transcript import Tokens
 from pytest_sema_bench.settings import Config, Sampling
@@ -38,6 +41,16 @@ class Price:
         """What a call with such a prompt and that much output can cost at most."""
         n_prompt_tokens = n_prompt_bytes / _WORST_BYTES_PER_TOKEN
         return (n_prompt_tokens * self.input_usd + max_tokens * self.output_usd) / 1e6
+
+
+class TextToolCalls(Enum):
+    """What becomes of tool calls that a server hands on as text."""
+
+    IGNORE = "ignore"
+    """They are text like any other."""
+    READ = "read"
+    REFUSE = "refuse"
+    """The server is not as it should be: nothing is said about the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +84,7 @@ class Model:
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the request body."""
     limits: RateLimits = field(default_factory=RateLimits)
+    text_tool_calls: TextToolCalls = TextToolCalls.READ
 
     def check_key(self, environment: Mapping[str, str]) -> None:
         """Raises SettingsError if the model wants a key that is missing or cannot be one."""
@@ -120,6 +134,7 @@ class ModelEntry:
     extra: Mapping[str, Any] = field(default_factory=dict)
     limits: RateLimits | None = None
     """None for those of the provider."""
+    text_tool_calls: TextToolCalls = TextToolCalls.READ
     source: str
     """The file that the entry stands in."""
 
@@ -156,6 +171,12 @@ class Registry:
             entry = ModelEntry(name=name, id=model_id, provider=provider, source="command line")
         return _model(entry, self._provider(entry))
 
+    def configs_named(self, names: Iterable[str]) -> tuple[Config, ...]:
+        """The configurations of these names; `ladder` is all its arms. Raises SettingsError."""
+        arms = [arm.name for arm in LADDER]
+        all_names = chain(*(arms if name == LADDER_NAME else [name] for name in names))
+        return tuple(map(self.config, dict.fromkeys(all_names)))
+
     def config(self, name: str) -> Config:
         """The configuration called `name`. Raises SettingsError that says what names there are."""
         try:
@@ -163,7 +184,7 @@ class Registry:
         except KeyError:
             raise SettingsError(
                 f"--sema-config: unknown configuration {name!r}; "
-                f"known ones are {', '.join(sorted(self.configs))}"
+                f"known ones are {', '.join(sorted(self.configs))}, and {LADDER_NAME} for its arms"
             ) from None
 
     def _entry(self, name: str) -> ModelEntry | None:
@@ -200,4 +221,5 @@ def _model(entry: ModelEntry, provider: Provider) -> Model:
         adapt=tuple(dict.fromkeys([*provider.adapt, *entry.adapt])),
         extra={**provider.extra, **entry.extra},
         limits=entry.limits or provider.limits,
+        text_tool_calls=entry.text_tool_calls,
     )

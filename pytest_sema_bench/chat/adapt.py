@@ -11,17 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_sema_bench.chat.faults import ErrorBody, excerpt
+from pytest_sema_bench.chat import history
+from pytest_sema_bench.chat.error_body import excerpt
+from pytest_sema_bench.chat.faults import Fault
 from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.records.transcript import ChatMessage
 
 Body = dict[str, Any]
 
-ADAPTABLE = frozenset({400, 404, 422})
+_REFUSED = frozenset({400, 404, 422})
 """Statuses with which servers refuse a parameter: OpenRouter 404 for one that no upstream takes,
 FastAPI servers 422 for one that they do not know."""
 
-_SEARCHED_CHARS = 1000
-"""Only so much of a message is searched: validation errors echo the request after that."""
 _log = logging.getLogger("pytest_sema_bench.chat")
 
 
@@ -30,35 +31,33 @@ class Adaptation:
     """One change, and the refusals that call for it."""
 
     name: str
-    fits: Callable[[ErrorBody, Body], bool]
+    fits: Callable[[Fault, Body], bool]
     apply: Callable[[Body, int | None], Body]
-    bound: Callable[[ErrorBody, Body], int] | None = None
+    bound: Callable[[Fault, Body], int] | None = None
     """Of an adaptation with a number: the number that the refusal names."""
+    statuses: frozenset[int] = _REFUSED
+    """With which it is refused what this changes."""
+    guess: bool = False
+    """Many things are refused in the same words: the last to be tried, dropped if no help."""
 
 
-def _says(error: ErrorBody, *patterns: str) -> bool:
-    message = error.message[:_SEARCHED_CHARS]
-    return any(re.search(pattern, message, re.IGNORECASE | re.DOTALL) for pattern in patterns)
-
-
-def _names(error: ErrorBody, field: str, pattern: str | None = None) -> bool:
+def _names(fault: Fault, field: str, pattern: str | None = None) -> bool:
     """Whether a refusal is about a field of the request: as its `param`, else in its words."""
-    if error.param:
-        return re.split(r"[.\[]", error.param)[0] == field
-    return _says(error, pattern or rf"\b{field}\b")
+    if fault.body.param:
+        return re.split(r"[.\[]", fault.body.param)[0] == field
+    return fault.says(pattern or rf"\b{field}\b")
 
 
 def _without(*names: str) -> Callable[[Body, int | None], Body]:
     return lambda body, _: {name: value for name, value in body.items() if name not in names}
 
 
-def _refused(field: str, pattern: str | None = None) -> Callable[[ErrorBody, Body], bool]:
-    return lambda error, body: field in body and _names(error, field, pattern)
+def _refused(field: str, pattern: str | None = None) -> Callable[[Fault, Body], bool]:
+    return lambda fault, body: field in body and _names(fault, field, pattern)
 
 
-def _wants_stream(error: ErrorBody, body: Body) -> bool:
-    return body.get("stream") is not True and _says(
-        error,
+def _wants_stream(fault: Fault, body: Body) -> bool:
+    return body.get("stream") is not True and fault.says(
         r"must have stream ?= ?true",
         r"enable_thinking.{0,40}non-?stream",
         r"only supports? (the )?stream",
@@ -70,9 +69,9 @@ def _streamed(body: Body, _: int | None) -> Body:
     return {**body, "stream": True, "stream_options": {"include_usage": True}}
 
 
-def _wants_other_name(error: ErrorBody, body: Body) -> bool:
-    return "max_tokens" in body and _says(
-        error, r"use '?max_completion_tokens", r"'?max_tokens'? is not supported"
+def _wants_other_name(fault: Fault, body: Body) -> bool:
+    return "max_tokens" in body and fault.says(
+        r"use '?max_completion_tokens", r"'?max_tokens'? is not supported"
     )
 
 
@@ -92,20 +91,20 @@ _BOUND = re.compile(
 _MAX_TOKENS = ("max_tokens", "max_completion_tokens")
 
 
-def _named_bound(error: ErrorBody, _: Body) -> int:
+def _named_bound(fault: Fault, _: Body) -> int:
     """The bound in a refusal; 0 if there is none.
 
     A full context is no bound of the model's: it depends on the prompt.
     """
-    if _says(error, r"context length"):
+    if fault.says(r"context length"):
         return 0
-    found = _BOUND.search(error.message[:_SEARCHED_CHARS])
+    found = fault.body.search(_BOUND)
     return int(found[1].replace(",", "")) if found else 0
 
 
-def _over_bound(error: ErrorBody, body: Body) -> bool:
+def _over_bound(fault: Fault, body: Body) -> bool:
     wanted = max_tokens(body)
-    return wanted is not None and 0 < _named_bound(error, body) < wanted
+    return wanted is not None and 0 < _named_bound(fault, body) < wanted
 
 
 def _bounded(body: Body, bound: int | None) -> Body:
@@ -122,62 +121,18 @@ def _untooled(body: Body, _: int | None) -> Body:
     return _without("tool_choice", *(["tools"] if forced else []))(body, None)
 
 
-def _lacks_reasoning(message: Any) -> bool:
-    return bool(_is_assistant(message) and message.get("tool_calls")) and not message.get(
-        "reasoning_content"
-    )
+def _sent(
+    fits: Callable[[Fault, history.Messages], bool],
+) -> Callable[[Fault, Body], bool]:
+    """A refusal that depends on the messages alone."""
+    return lambda fault, body: fits(fault, body["messages"])
 
 
-def _wants_reasoning(error: ErrorBody, body: Body) -> bool:
-    return any(map(_lacks_reasoning, body["messages"])) and _says(
-        error,
-        r"reasoning_content\W.{0,80}(missing|must be|required)",
-        r"(missing|requires?)\W.{0,40}reasoning_content",
-    )
-
-
-def _with_reasoning(body: Body, _: int | None) -> Body:
-    def filled(message: Any) -> Any:
-        if not _lacks_reasoning(message):
-            return message
-        reasoning = message.get("reasoning")
-        text = reasoning if isinstance(reasoning, str) and reasoning else " "
-        return {**message, "reasoning_content": text}
-
-    return {**body, "messages": [filled(message) for message in body["messages"]]}
-
-
-def _is_assistant(message: Any) -> bool:
-    return isinstance(message, dict) and message.get("role") == "assistant"
-
-
-def _is_empty(content: object) -> bool:
-    if isinstance(content, list):
-        return all(isinstance(part, dict) and part.get("text") == "" for part in content)
-    return isinstance(content, str) and not content.strip(" \n") and content != " "
-
-
-def _refuses_empty(error: ErrorBody, body: Body) -> bool:
-    contents = [message.get("content") for message in body["messages"] if _is_assistant(message)]
-    return any(content is None or _is_empty(content) for content in contents) and _says(
-        error, r"must not be empty", r"content (is|cannot be|can't be) empty", r"non-?empty content"
-    )
-
-
-def _not_empty(body: Body, _: int | None) -> Body:
-    """Null for what is empty beside tool calls, a blank where null does not help."""
-    messages = body["messages"]
-    some = any(_is_assistant(message) and _is_empty(message.get("content")) for message in messages)
-
-    def filled(message: Any) -> Any:
-        if not _is_assistant(message):
-            return message
-        content = message.get("content")
-        if _is_empty(content):
-            return {**message, "content": None if message.get("tool_calls") else " "}
-        return {**message, "content": " "} if content is None and not some else message
-
-    return {**body, "messages": [filled(message) for message in messages]}
+def _changed(
+    change: Callable[[history.Messages], list[ChatMessage]],
+) -> Callable[[Body, int | None], Body]:
+    """A change of the messages alone."""
+    return lambda body, _: {**body, "messages": change(body["messages"])}
 
 
 TABLE = (
@@ -218,16 +173,44 @@ TABLE = (
     # OpenRouter: 404 "No endpoints found that support the provided 'tool_choice' value"
     # (zed-industries/zed#36094). DeepSeek: "does not support this tool_choice".
     Adaptation(name="no-tool-choice", fits=_refused("tool_choice"), apply=_untooled),
+    # Arguments that are no JSON: vLLM 400 "Expecting ',' delimiter: line 1 column 54"
+    # (vllm-project/vllm#43995), llama.cpp 500 "Failed to parse tool call arguments as JSON"
+    # (ggml-org/llama.cpp#25510). Arguments that are no text: 400 "Input should be a valid string"
+    # (bytedance/deer-flow#4445). The null that llama-cpp-python sends as content: 500, the same.
+    Adaptation(
+        name="tidy-history",
+        fits=_sent(history.is_refused),
+        apply=_changed(history.tidied),
+        statuses=frozenset({400, 422, 500}),
+        guess=True,
+    ),
+    # Groq: "property 'reasoning' is unsupported"; Mistral and Cerebras: "Extra inputs are not
+    # permitted".
+    Adaptation(
+        name="no-extra-fields",
+        fits=_sent(history.names_extra_field),
+        apply=_changed(history.without_extra_fields),
+    ),
     # Moonshot: "thinking is enabled but reasoning_content is missing in assistant tool call
     # message" (continuedev/continue#11527); DeepSeek: "The `reasoning_content` in the thinking
     # mode must be passed back" (continuedev/continue#9831). A blank, because Moonshot takes an
     # empty text for a missing one (earendil-works/pi#4178).
-    Adaptation(name="fill-reasoning", fits=_wants_reasoning, apply=_with_reasoning),
+    Adaptation(
+        name="fill-reasoning",
+        fits=_sent(history.wants_reasoning),
+        apply=_changed(history.with_reasoning),
+    ),
     # Moonshot: "the message at position 4 with role 'assistant' must not be empty"
     # (lobehub/lobehub#8419), "text content is empty" (BerriAI/litellm#42186).
-    Adaptation(name="no-empty-content", fits=_refuses_empty, apply=_not_empty),
+    Adaptation(
+        name="no-empty-content",
+        fits=_sent(history.refuses_empty),
+        apply=_changed(history.not_empty),
+    ),
 )
+"""In the order in which they are applied."""
 BY_NAME = {adaptation.name: adaptation for adaptation in TABLE}
+ADAPTABLE = frozenset().union(*(adaptation.statuses for adaptation in TABLE))
 
 
 class Adaptations:
@@ -247,21 +230,29 @@ class Adaptations:
         in_force = {**self._always, **self._of(body, conversation)}
         labels = []
         for name, adaptation in BY_NAME.items():
-            if name in in_force:
-                body = adaptation.apply(body, in_force[name])
+            if name not in in_force:
+                continue
+            adapted = adaptation.apply(body, in_force[name])
+            if adapted != body:
                 labels.append(_label(name, in_force[name]))
+            body = adapted
         return body, tuple(labels)
 
     def learn(
-        self, error: ErrorBody, sent: Body, labels: Sequence[str], conversation: str | None = None
+        self, fault: Fault, sent: Body, labels: Sequence[str], conversation: str | None = None
     ) -> bool:
         """Whether a refusal of `sent` calls for an adaptation that was not in it; it is then."""
         used = {label.partition("=")[0] for label in labels}
-        for adaptation in TABLE:
-            if adaptation.name not in used and adaptation.fits(error, sent):
-                bound = adaptation.bound(error, sent) if adaptation.bound else None
-                _remember(self._of(sent, conversation), sent, adaptation.name, bound, error)
+        learned = self._of(sent, conversation)
+        for adaptation in sorted(TABLE, key=lambda adaptation: adaptation.guess):
+            fits = fault.status in adaptation.statuses and adaptation.fits(fault, sent)
+            if fits and adaptation.name not in used:
+                bound = adaptation.bound(fault, sent) if adaptation.bound else None
+                _remember(learned, sent, adaptation.name, bound, fault)
                 return True
+        for name in used:
+            if fault.vague and BY_NAME[name].guess:
+                learned.pop(name, None)
         return False
 
     def forget(self, conversation: str) -> None:
@@ -275,14 +266,14 @@ class Adaptations:
 
 
 def _remember(
-    learned: dict[str, int | None], sent: Body, name: str, bound: int | None, error: ErrorBody
+    learned: dict[str, int | None], sent: Body, name: str, bound: int | None, fault: Fault
 ) -> None:
     if name not in learned:
         _log.info(
             "%s: %s from now on, for the server says: %s",
             excerpt(str(sent.get("model"))),
             _label(name, bound),
-            excerpt(error.message),
+            excerpt(fault.body.message),
         )
     learned[name] = bound
 

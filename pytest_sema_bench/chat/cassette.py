@@ -18,6 +18,7 @@ import httpx
 
 from pytest_sema_bench.chat.transport import RawResponse, Unreachable
 from pytest_sema_bench.errors import NoRecording
+from pytest_sema_bench.records.whole_file import whole_file
 from pytest_sema_bench.redaction import Redactor
 
 _SHOWN_CHARS = 80
@@ -107,16 +108,12 @@ class RecordingWire:
         self._bodies[name] = body
         exchanges = self._exchanges.setdefault(name, [])
         exchanges.append({"request": request, **end})
-        path = self._folder / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(
             {"conversation": name, "exchanges": exchanges}, indent=1, ensure_ascii=False
         )
         # A surrogate without its pair, which JSON can hold and UTF-8 cannot, stays an escape.
-        content = self._redactor.clean(text).encode("utf-8", "backslashreplace")
-        temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(content + b"\n")
-        temporary.replace(path)
+        with whole_file(self._folder / f"{name}.json", "backslashreplace") as file:
+            file.write(self._redactor.clean(text) + "\n")
 
 
 class ReplayWire:

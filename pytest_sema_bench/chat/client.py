@@ -129,7 +129,7 @@ class ChatClient:
         except Fault as fault:
             call.last = fault
             if fault.status in ADAPTABLE and self._adaptations.learn(
-                fault.body, sent, labels, call.conversation
+                fault, sent, labels, call.conversation
             ):
                 result = AttemptResult(billing=fault.billing, quota=fault.quota)
                 raise _Adapted from None

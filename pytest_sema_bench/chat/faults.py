@@ -5,31 +5,13 @@ One table, read from the top; each rule names where it was seen.
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_sema_bench.chat.error_body import ErrorBody, excerpt, read_error_body
 from pytest_sema_bench.chat.permit import AttemptResult, Billing, Quota, Reach
 from pytest_sema_bench.errors import ModelError
 from pytest_sema_bench.records.transcript import Tokens
-
-_EXCERPT_CHARS = 400
-_MESSAGE_CHARS = 600
-"""Only this much of a server's message is searched for words: validation errors echo the request,
-and what a task says about an empty account is no word of the server's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorBody:
-    """An error object, in whichever form a server writes it."""
-
-    message: str = ""
-    words: frozenset[str] = frozenset()
-    """Its `code`, `type` and `status`, as text in lower case."""
-    param: str | None = None
-    """The field of the request that it is about, where the server says so."""
-    flagged: bool = False
-    """The request was refused for its content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +25,8 @@ class _Rule:
     """What else the message may say instead of those words."""
     flagged: bool = False
     throttled: bool = False
+    vague: bool = False
+    """The status alone is known, not what of the request is refused."""
     advice: str = ""
 
     def fits(self, status: int, body: ErrorBody) -> bool:
@@ -52,7 +36,7 @@ class _Rule:
             return body.flagged
         if not self.words and self.text is None:
             return True
-        found = self.text is not None and self.text.search(body.message[:_MESSAGE_CHARS])
+        found = self.text is not None and body.search(self.text)
         return bool(self.words & body.words or found)
 
 
@@ -141,7 +125,7 @@ _RULES = (
         statuses=frozenset({404}),
         advice=f"is the model's name right, and the base URL? {_CHECK}",
     ),
-    _Rule(reach=Reach.MODEL, statuses=frozenset({422}), advice=_CHECK),
+    _Rule(reach=Reach.MODEL, statuses=frozenset({422}), vague=True, advice=_CHECK),
     # Z.ai: code "1302" (too many calls at the same time) comes as 429 (kaitranntt/ccs#402);
     # Fireworks and Moonshot answer 503 under load, Anthropic 529.
     _Rule(
@@ -157,7 +141,7 @@ _RULES = (
         statuses=frozenset({413}),
         advice=_FULL,
     ),
-    _Rule(reach=Reach.REQUEST, statuses=frozenset({400}), advice=_CHECK),
+    _Rule(reach=Reach.REQUEST, statuses=frozenset({400}), vague=True, advice=_CHECK),
     _Rule(reach=Reach.REQUEST, statuses=frozenset(range(300, 400)), advice="check the base URL"),
     _Rule(reach=Reach.REQUEST),
 )
@@ -189,6 +173,7 @@ class Fault(Exception):
         body: ErrorBody | None = None,
         advice: str = "",
         throttled: bool = False,
+        vague: bool = False,
         tokens: Tokens | None = None,
     ) -> None:
         super().__init__(text)
@@ -198,11 +183,16 @@ class Fault(Exception):
         self.body = body or ErrorBody()
         self.advice = advice
         self.throttled = throttled
+        self.vague = vague
         self.tokens = tokens
         self.wait_s: float | None = None
         """How long the server asked to wait; set by who has seen the headers."""
         self.quota: Quota | None = None
         self.request_id: str | None = None
+
+    def says(self, *patterns: str) -> bool:
+        """Whether the server's words hold one of the patterns, upper case or lower."""
+        return self.body.search(*patterns) is not None
 
     @property
     def passes(self) -> bool:
@@ -264,6 +254,7 @@ def _fault(status: int, body: ErrorBody, text: str, what: str, billing: Billing)
         body=body,
         advice=rule.advice,
         throttled=rule.throttled,
+        vague=rule.vague,
     )
 
 
@@ -273,51 +264,8 @@ def _status(word: str) -> int | None:
     return _STATUS_OF_WORD.get(word)
 
 
-def read_error_body(data: object) -> ErrorBody | None:
-    """The error object of a body; None if it holds none.
-
-    Forms: OpenAI's {"error": {…}}, {"error": "text"}, vLLM's {"object": "error", …}, FastAPI's
-    {"detail": …}, and Gemini's list with one of them.
-    """
-    if isinstance(data, list) and data:
-        data = data[0]
-    if not isinstance(data, Mapping):
-        return None
-    error = data.get("error") or data.get("detail") or data
-    if isinstance(error, Mapping) and isinstance(error.get("error"), Mapping):
-        error = error["error"]
-    if not isinstance(error, Mapping):
-        return ErrorBody(message=_text(error))
-    words = (error.get(name) for name in ("code", "type", "status"))
-    metadata = error.get("metadata")
-    metadata = metadata if isinstance(metadata, Mapping) else {}
-    # What the upstream said stands in OpenRouter's metadata, the message being only
-    # "Provider returned error" (anomalyco/opencode#6056).
-    parts = [_text(error.get("message") or error.get("detail")), _text(metadata.get("raw"))]
-    param = error.get("param")
-    return ErrorBody(
-        message=" ".join(filter(None, parts)),
-        words=frozenset(str(word).lower() for word in words if isinstance(word, str | int)),
-        param=param if isinstance(param, str) else None,
-        flagged=bool(metadata.get("reasons") or metadata.get("flagged_input")),
-    )
-
-
-def _text(value: object) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
-
-
-def excerpt(text: str) -> str:
-    """The start of a text on one line, with nothing in it that a terminal would obey."""
-    text = " ".join(text[: 4 * _EXCERPT_CHARS].split())
-    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
-    return shown if len(shown) <= _EXCERPT_CHARS else shown[:_EXCERPT_CHARS] + " …"

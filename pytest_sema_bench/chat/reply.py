@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_sema_bench.chat.faults import Fault, error_inside, excerpt
+from pytest_sema_bench.chat.error_body import excerpt
+from pytest_sema_bench.chat.faults import Fault, error_inside
 from pytest_sema_bench.chat.stream import CutOff, is_stream, read_stream
 from pytest_sema_bench.records.transcript import Call, ChatMessage, Tokens, message_text
 from pytest_sema_bench.redaction import Redactor

@@ -10,7 +10,7 @@ from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.compare import Compared, compare
 from pytest_sema_bench.gate.load import load_results
 from pytest_sema_bench.gate.task_results import Results, merge
-from pytest_sema_bench.gate.verdict import GateVerdict, Rules, judge
+from pytest_sema_bench.gate.verdict import GateRules, GateVerdict, decide
 from pytest_sema_bench.report.as_json import comparison_facts, verdict_facts
 from pytest_sema_bench.report.compare import comparison_lines
 from pytest_sema_bench.report.gate import verdict_lines
@@ -55,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if rules and rules.must_pass:
             rules.must_pass.check(_known_names(base, run))
         compared = compare(base, run)
-        verdict = judge(compared.run, rules, compared) if rules else None
+        verdict = decide(compared.run, rules, compared) if rules else None
     except SettingsError as error:
         print(f"sema-bench compare: {error}", file=sys.stderr)
         return 2
@@ -69,13 +69,13 @@ def _known_names(*sources: Results) -> list[frozenset[str]]:
     return [names_of(task.task, task.level, task.category) for task in tasks]
 
 
-def _rules(arguments: argparse.Namespace) -> Rules | None:
+def _rules(arguments: argparse.Namespace) -> GateRules | None:
     if not arguments.gate:
         if arguments.must_pass or arguments.fail_under is not None or arguments.subset:
             raise SettingsError(f"--must-pass, --fail-under, --subset: {_RULES}")
         return None
     expression: str | None = arguments.must_pass
-    return Rules(
+    return GateRules(
         must_pass=Selection.parse(expression) if expression is not None else None,
         fail_under=arguments.fail_under,
         subset=arguments.subset,

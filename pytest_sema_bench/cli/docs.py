@@ -20,10 +20,10 @@ from pytest_sema_bench.docsearch.corpus import (
     load_foreign,
 )
 from pytest_sema_bench.docsearch.entry import Entry, Foreign
-from pytest_sema_bench.docsearch.reading import DocsError
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit, Search
 from pytest_sema_bench.docsearch.settings import read_docs_settings
 from pytest_sema_bench.docsearch.show import describe
+from pytest_sema_bench.errors import FileError
 from pytest_sema_bench.sema.vm import create_vm
 from pytest_sema_bench.settings import read_pyproject_tables
 
@@ -83,18 +83,18 @@ def _load(chosen: set[Path]) -> tuple[list[Entry], list[Foreign], list[Problem]]
     for path in (*bundled, *extra):
         try:
             entries += load_entries(path)
-        except DocsError as error:
+        except FileError as error:
             problems.append(_as_problem(error))
     try:
         if table.is_file():
             foreign += load_foreign(table)
         check_unique(entries)
-    except DocsError as error:
+    except FileError as error:
         problems.append(_as_problem(error))
     return entries, foreign, problems
 
 
-def _as_problem(error: DocsError) -> Problem:
+def _as_problem(error: FileError) -> Problem:
     return Problem(path=error.path, line=error.line, message=error.message)
 
 

@@ -12,7 +12,8 @@ from typing import TextIO
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
 from pytest_sema_bench.grading.scoring import AnswerGrader, LineFault, grade_lines
 from pytest_sema_bench.records.outcome import Outcome
-from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import Task, load_tasks
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -36,7 +37,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    tasks = load_tasks(arguments.tasks or bundled_tasks())
+    tasks = load_tasks(arguments.tasks or suite_folder())
     if arguments.list_tasks:
         for task in tasks:
             print(task.id)

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import sys
 from pathlib import Path
 
@@ -10,11 +9,13 @@ from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.grading.regrade import Cause, Regrading, group_by_cause, new_folder, regrade
 from pytest_sema_bench.grading.scoring import AnswerGrader
-from pytest_sema_bench.records.folder import read_records, settled, write_records
+from pytest_sema_bench.records.folder import write_records
+from pytest_sema_bench.records.reader import RunData, read_run
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.summary import table_lines
 from pytest_sema_bench.report.text import printable
-from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import Task, load_tasks
 from pytest_sema_bench.tables.levels import make_tables
 
 
@@ -30,37 +31,32 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    run: Path = arguments.run_folder
-    if not run.is_dir():
-        print(f"sema-bench regrade: there is no run folder {run}", file=sys.stderr)
+    path: Path = arguments.run_folder
+    if not path.is_dir():
+        print(f"sema-bench regrade: there is no run folder {path}", file=sys.stderr)
         return 2
-    records = tuple(settled(read_records(run)).values())
-    if not records:
-        print(f"sema-bench regrade: {run} holds no records", file=sys.stderr)
+    run = read_run(path, may_be_empty=True)
+    if not run.records:
+        print(f"sema-bench regrade: {path} holds no records", file=sys.stderr)
         return 2
     tasks = load_tasks(arguments.tasks or _tasks_of(run))
-    regrading = asyncio.run(_regrade(records, tasks, vm_name(arguments)))
-    folder = new_folder(run)
+    regrading = asyncio.run(_regrade(run.records, tasks, vm_name(arguments)))
+    folder = new_folder(path)
     folder.mkdir()
     write_records(folder / "records.jsonl", regrading.records)
     tables = make_tables(regrading.records)
     lines = "\n".join(table_lines(tables, markdown=True))
-    (folder / "summary.md").write_text(f"# {run.name}, {folder.name}\n\n{lines}\n", "utf-8")
+    (folder / "summary.md").write_text(f"# {path.name}, {folder.name}\n\n{lines}\n", "utf-8")
     _print(regrading, folder)
     return 0
 
 
-def _tasks_of(run: Path) -> Path:
+def _tasks_of(run: RunData) -> Path:
     """The folder of tasks that the run used, if it is still there; else the bundled suite."""
-    try:
-        settings = json.loads((run / "run.json").read_text("utf-8"))["settings"]
-    except OSError:
-        return bundled_tasks()
-    except (ValueError, KeyError, TypeError) as error:
-        raise BenchError(f"{run / 'run.json'} cannot be read: {error}; give --tasks") from error
-    if settings.get("tasks") is None:
-        return bundled_tasks()
-    path = Path(settings["tasks"])
+    tasks, suite = (run.manifest.settings[name] for name in ("tasks", "suite"))
+    if tasks is None:
+        return suite_folder(suite)
+    path = Path(tasks)
     if not path.exists():
         raise BenchError(f"the run's tasks are not at {path} any more; give --tasks")
     return path
@@ -83,10 +79,9 @@ def _print(regrading: Regrading, folder: Path) -> None:
         print(f"{cause.value}: {len(members)} flips")
         for flip in members:
             after = flip.after
-            name = f"{after.task} {after.model}-{after.config}-s{after.sample}"
             also = ", ".join(other.value for other in flip.causes[1:])
-            print(f"  {name}: {flip.before.outcome} -> {after.outcome} ({after.reason})", end="")
-            print(f"; {also} too" if also else "")
+            moved = f"{flip.before.outcome} -> {after.outcome} ({after.reason})"
+            print(f"  {after.item}: {moved}" + (f"; {also} too" if also else ""))
             case = next((case for case in after.cases if not case["pass"]), None)
             if case is not None:
                 got = case.get("error") or case["got"]

@@ -7,9 +7,10 @@ from pathlib import Path
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.compare import Compared, compare
 from pytest_sema_bench.gate.load import load_results
-from pytest_sema_bench.gate.verdict import GateVerdict, Rules, judge
+from pytest_sema_bench.gate.verdict import GateRules, GateVerdict, decide
+from pytest_sema_bench.records.reader import read_run
 from pytest_sema_bench.report.html import write_report
-from pytest_sema_bench.report.runs import Merged, merge_runs, read_run
+from pytest_sema_bench.report.runs import Merged, merge_runs
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -56,4 +57,4 @@ def _judged(merged: Merged, baseline: Path | None) -> tuple[GateVerdict | None, 
         return None, None
     results = merged.results()
     compared = compare(load_results(baseline), results)
-    return judge(results, Rules(), compared), compared
+    return decide(results, GateRules(), compared), compared

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
-from pytest_sema_bench.errors import TaskError
+from pytest_sema_bench.errors import SettingsError, TaskError
 from pytest_sema_bench.grading.proof.check import (
     MAX_MUTANTS,
     MIN_SUITE_RATE,
@@ -20,15 +20,18 @@ from pytest_sema_bench.grading.proof.check import (
     n_mutants,
     suite_problems,
 )
+from pytest_sema_bench.records.suite import OTHER, in_order
 from pytest_sema_bench.sema.vm import create_vm
-from pytest_sema_bench.suite.task import (
-    Task,
-    bundled_tasks,
-    check_unique,
+from pytest_sema_bench.suite.folder import (
+    SUITE_FILE,
+    bundled_suites,
     find_task_files,
-    load_task,
-    schema_text,
+    incomplete_levels,
+    schema_file,
+    suite_folder,
+    suites_folder,
 )
+from pytest_sema_bench.suite.task import Task, check_canary, check_unique, load_task
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -43,7 +46,13 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         f"{MIN_SUITE_RATE:.0%} in all).",
     )
     check.add_argument(
-        "paths", nargs="*", type=Path, help="folders or files (default: the bundled suite)"
+        "paths", nargs="*", type=Path, help="folders or files (default: the bundled suite `core`)"
+    )
+    check.add_argument(
+        "--suite",
+        type=_suite,
+        metavar="NAME|FOLDER",
+        help=f"a bundled suite ({', '.join(bundled_suites())}) or a folder with a suite.yaml",
     )
     check.add_argument("--json", action="store_true", help="print the result as JSON")
     check.add_argument(
@@ -65,16 +74,17 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--strict",
         action="store_true",
         help="ask of your tasks what the bundled suite asks of its own: a reference, three wrong "
-        "answers, five cases, one of them public",
+        "answers, five cases, one of them public; and of a suite all tasks that it is to have",
     )
     add_vm_option(check)
     check.set_defaults(run=_check)
     schema = group.add_parser("schema", help="print the JSON schema of task files, for editors")
+    schema.add_argument("kind", nargs="?", choices=("task", "suite"), default="task")
     schema.set_defaults(run=_schema)
 
 
-def _schema(_: argparse.Namespace) -> int:
-    print(schema_text(), end="")
+def _schema(arguments: argparse.Namespace) -> int:
+    print(schema_file(arguments.kind).read_text("utf-8"), end="")
     return 0
 
 
@@ -86,13 +96,23 @@ def _count(text: str) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    tasks, unreadable = _load_all(arguments.paths or [bundled_tasks()])
+    paths = [*arguments.paths, *filter(None, [arguments.suite])] or [suite_folder()]
+    tasks, unreadable = _load_all(paths)
+    lacks = [line for path in paths for line in incomplete_levels(path)]
     checks = asyncio.run(_check_all(tasks, arguments))
     if arguments.json:
-        print(json.dumps(_as_json(checks, unreadable), indent=2, ensure_ascii=False))
+        print(json.dumps(_as_json(checks, unreadable, lacks), indent=2, ensure_ascii=False))
     else:
-        print("\n".join(_lines(checks, unreadable)))
-    return 0 if tasks and all_hold(checks) and not unreadable else 1
+        print("\n".join([*_lines(checks, unreadable), *lacks]))
+    holds = all_hold(checks) and not unreadable and not (lacks and arguments.strict)
+    return 0 if holds and (tasks or lacks) else 1
+
+
+def _suite(text: str) -> Path:
+    try:
+        return suite_folder(text)
+    except SettingsError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("--sema-suite: ")) from None
 
 
 def _load_all(paths: list[Path]) -> tuple[list[Task], list[str]]:
@@ -100,11 +120,12 @@ def _load_all(paths: list[Path]) -> tuple[list[Task], list[str]]:
     unreadable: list[str] = []
     for path in paths:
         files = find_task_files(path)
-        if not files:
+        if not files and not (path / SUITE_FILE).is_file():
             unreadable.append(f"{path}: no task files (*.yaml) here")
         for file in files:
             try:
                 tasks.append(load_task(file))
+                check_canary(tasks[-1])
             except TaskError as error:
                 unreadable.append(str(error))
     try:
@@ -115,7 +136,7 @@ def _load_all(paths: list[Path]) -> tuple[list[Task], list[str]]:
 
 
 async def _check_all(tasks: list[Task], arguments: argparse.Namespace) -> list[TaskCheck]:
-    ours = bundled_tasks().resolve()
+    ours = suites_folder().resolve()
     vm = create_vm(vm_name(arguments), n_hosts=os.cpu_count() or 1)
     try:
         return list(
@@ -165,9 +186,8 @@ def _table(checks: Sequence[TaskCheck]) -> Iterator[str]:
     """A row for each level and one for all, in aligned columns."""
     groups: dict[str, list[TaskCheck]] = {}
     for check in checks:
-        level = check.task.level
-        groups.setdefault(f"L{level}" if level else "other", []).append(check)
-    rows = [_HEADINGS, *(_row(name, groups[name]) for name in sorted(groups))]
+        groups.setdefault(check.task.level or OTHER, []).append(check)
+    rows = [_HEADINGS, *(_row(name, groups[name]) for name in in_order(groups))]
     if len(groups) > 1:
         rows.append(_row("all", checks))
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADINGS))]
@@ -187,11 +207,14 @@ def _row(name: str, checks: Sequence[TaskCheck]) -> tuple[str, ...]:
     )
 
 
-def _as_json(checks: Sequence[TaskCheck], unreadable: Sequence[str]) -> dict[str, object]:
+def _as_json(
+    checks: Sequence[TaskCheck], unreadable: Sequence[str], lacks: Sequence[str]
+) -> dict[str, object]:
     n_caught, n, n_equivalent = n_mutants(checks)
     return {
         "ok": bool(checks) and all_hold(checks) and not unreadable,
         "unreadable": list(unreadable),
+        "incomplete": list(lacks),
         "problems": list(suite_problems(checks)),
         "mutants": {
             "n": n,

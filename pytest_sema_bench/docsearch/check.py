@@ -55,7 +55,7 @@ def check_words(entries: Sequence[Entry]) -> Iterator[Problem]:
         for link in entry.see:
             if link not in known:
                 yield _problem(entry, f"see {link!r}: there is no such entry")
-        for intent in entry.intents:
+        for intent in (*entry.intents, *entry.asked):
             first = owners.setdefault(_plain(intent), entry)
             if first is not entry:
                 yield _problem(entry, f"the intent {intent!r} is that of {first.name!r} too")
@@ -69,7 +69,8 @@ def _entry_faults(entry: Entry) -> Iterator[str]:
         yield f"the first example has {n_chars} characters, at most {MAX_EXAMPLE_CHARS}"
     if not MIN_INTENTS <= len(entry.intents) <= MAX_INTENTS:
         yield f"{len(entry.intents)} intents, expected {MIN_INTENTS} to {MAX_INTENTS}"
-    if len({_plain(intent) for intent in entry.intents}) < len(entry.intents):
+    asked = [*map(_plain, (*entry.intents, *entry.asked))]
+    if len(set(asked)) < len(asked):
         yield "an intent stands here twice"
     if entry.name in entry.aliases:
         yield "the name is among its own aliases"

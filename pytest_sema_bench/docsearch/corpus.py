@@ -1,22 +1,19 @@
 """Reads the corpus, the table of foreign names and the thesaurus from their YAML files.
 
-What a file may hold is decided here; whether it is true is decided by `check`, on the VM.
+What a file may hold is said in `corpus.schema.json`; whether it is true is decided by `check`, on
+the VM.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from pytest_sema_bench.docsearch.entry import Entry, EntryKind, Foreign, Snippet
-from pytest_sema_bench.docsearch.reading import DocsError, Place, read_place
-
-_ENTRY_NEEDS = frozenset({"name", "kind", "shape", "summary", "examples", "intents"})
-_ENTRY_MAY = frozenset({"aliases", "edges", "see"})
-_SNIPPET_MAY = frozenset({"value", "error", "prints"})
-_FOREIGN_NEEDS = frozenset({"names", "from", "sema", "note"})
-_NOTHING: frozenset[str] = frozenset()
+from pytest_sema_bench.errors import FileError
+from pytest_sema_bench.user_file import UserFile, Where, read_yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,122 +53,106 @@ def data_hash() -> str:
 
 
 def load_corpus() -> Corpus:
-    """The bundled corpus. Raises DocsError with the line of what is wrong."""
+    """The bundled corpus, which is taken as checked: a run has better things to wait for."""
     folder = docs_folder()
-    entries = tuple(entry for path in corpus_files() for entry in load_entries(path))
-    check_unique(entries)
-    foreign, synonyms = folder / "foreign.yaml", folder / "synonyms.yaml"
+    entries = (entry for path in corpus_files() for entry in load_entries(path, check=False))
     return Corpus(
-        entries=entries,
-        foreign=load_foreign(foreign) if foreign.is_file() else (),
-        synonyms=load_synonyms(synonyms) if synonyms.is_file() else (),
+        entries=tuple(entries),
+        foreign=load_foreign(folder / "foreign.yaml", check=False),
+        synonyms=load_synonyms(folder / "synonyms.yaml", check=False),
     )
 
 
 def check_unique(entries: Iterable[Entry]) -> None:
-    """Raises DocsError if two entries have the same name."""
+    """Raises FileError if two entries have the same name."""
     seen: dict[str, Entry] = {}
     for entry in entries:
         if first := seen.get(entry.name):
-            raise DocsError(
+            raise FileError(
                 entry.path, entry.line, f"{entry.name!r} is taken by {first.path}:{first.line}"
             )
         seen[entry.name] = entry
 
 
-def load_entries(path: Path) -> tuple[Entry, ...]:
-    """The entries of one corpus file. Raises DocsError."""
-    top = read_place(path).table(frozenset({"module", "entries"}), _NOTHING)
-    module = top["module"].text()
-    return tuple(_entry(place, module) for place in top["entries"].items())
+def load_entries(path: Path, *, check: bool = True) -> tuple[Entry, ...]:
+    """The entries of one corpus file. Raises FileError with the line of what is wrong."""
+    file = _read(path, "corpus", check)
+    module = file.data["module"].strip()
+    return tuple(
+        _entry(file, ("entries", index), data, module)
+        for index, data in enumerate(file.data["entries"])
+    )
 
 
-def load_foreign(path: Path) -> tuple[Foreign, ...]:
-    """The entries of a table of foreign names. Raises DocsError."""
-    top = read_place(path).table(frozenset({"entries"}), _NOTHING)
-    return tuple(_foreign(place) for place in top["entries"].items())
+def load_foreign(path: Path, *, check: bool = True) -> tuple[Foreign, ...]:
+    """The entries of a table of foreign names. Raises FileError."""
+    file = _read(path, "foreign", check)
+    return tuple(
+        _foreign(file, ("entries", index), data) for index, data in enumerate(file.data["entries"])
+    )
 
 
-def load_synonyms(path: Path) -> tuple[tuple[str, ...], ...]:
-    """The groups of a thesaurus. Raises DocsError."""
-    top = read_place(path).table(frozenset({"groups"}), _NOTHING)
-    return tuple(_at_least(place, 2, "words") for place in top["groups"].items())
+def load_synonyms(path: Path, *, check: bool = True) -> tuple[tuple[str, ...], ...]:
+    """The groups of a thesaurus. Raises FileError."""
+    return tuple(map(_texts, _read(path, "synonyms", check).data["groups"]))
 
 
-def _entry(place: Place, module: str) -> Entry:
-    table = place.table(_ENTRY_NEEDS, _ENTRY_MAY)
+def _read(path: Path, kind: str, check: bool) -> UserFile:
+    file = read_yaml(path, as_text=True)
+    if check:
+        file.check(docs_folder() / "corpus.schema.json", kind)
+    return file
+
+
+def _entry(file: UserFile, where: Where, data: Mapping[str, Any], module: str) -> Entry:
     return Entry(
-        name=table["name"].text(),
-        aliases=_texts(table, "aliases"),
-        kind=_kind(table["kind"]),
+        name=data["name"].strip(),
+        aliases=_texts(data.get("aliases", ())),
+        kind=EntryKind(data["kind"]),
         module=module,
-        shape=table["shape"].text(),
-        summary=table["summary"].text(),
-        edges=tuple(_snippet(p, edge=True) for p in _items(table, "edges")),
-        examples=tuple(_snippet(p) for p in _items(table, "examples", n_min=1)),
-        intents=_at_least(table["intents"], 1, "intents"),
-        see=_texts(table, "see"),
-        path=place.path,
-        line=place.line,
+        shape=data["shape"].strip(),
+        summary=data["summary"].strip(),
+        edges=_snippets(file, (*where, "edges"), data.get("edges", ())),
+        examples=_snippets(file, (*where, "examples"), data["examples"]),
+        intents=_texts(data["intents"]),
+        asked=_texts(data.get("asked", ())),
+        see=_texts(data.get("see", ())),
+        path=file.path,
+        line=file.line(where),
     )
 
 
-def _foreign(place: Place) -> Foreign:
-    table = place.table(_FOREIGN_NEEDS, frozenset({"example"}))
+def _foreign(file: UserFile, where: Where, data: Mapping[str, Any]) -> Foreign:
+    example = (*where, "example")
     return Foreign(
-        names=_at_least(table["names"], 1, "names"),
-        languages=_at_least(table["from"], 1, "languages"),
-        sema=_at_least(table["sema"], 1, "names"),
-        note=table["note"].text(),
-        example=_snippet(table["example"]) if "example" in table else None,
-        path=place.path,
-        line=place.line,
+        names=_texts(data["names"]),
+        languages=_texts(data["from"]),
+        sema=_texts(data["sema"]),
+        note=data["note"].strip(),
+        example=_snippet(file, example, data["example"]) if "example" in data else None,
+        path=file.path,
+        line=file.line(where),
     )
 
 
-def _snippet(place: Place, *, edge: bool = False) -> Snippet:
-    needs = frozenset({"when", "code"} if edge else {"code"})
-    table = place.table(needs, _SNIPPET_MAY)
-    if ("value" in table) == ("error" in table):
-        place.fail("give either the `value` that comes back or a part of the `error`")
+def _snippets(file: UserFile, where: Where, data: Iterable[Any]) -> tuple[Snippet, ...]:
+    return tuple(_snippet(file, (*where, index), each) for index, each in enumerate(data))
+
+
+def _snippet(file: UserFile, where: Where, data: Mapping[str, Any]) -> Snippet:
     return Snippet(
-        code=table["code"].text(),
-        value=table["value"].text() if "value" in table else None,
-        error=table["error"].text() if "error" in table else None,
-        prints=_lines(table["prints"]) if "prints" in table else (),
-        when=table["when"].text() if edge else None,
-        line=place.line,
+        code=data["code"].strip(),
+        value=_text(data, "value"),
+        error=_text(data, "error"),
+        prints=tuple(data.get("prints", ())),  # space at the ends of lines counts
+        when=_text(data, "when"),
+        line=file.line(where),
     )
 
 
-def _lines(place: Place) -> tuple[str, ...]:
-    """Lines of output, in which space at the ends counts."""
-    for item in place.items():
-        item.text()
-    return tuple(str(item.node.value) for item in place.items())
+def _text(data: Mapping[str, Any], key: str) -> str | None:
+    return data[key].strip() if key in data else None
 
 
-def _kind(place: Place) -> EntryKind:
-    try:
-        return EntryKind(place.text())
-    except ValueError:
-        known = ", ".join(kind.value for kind in EntryKind)
-        place.fail(f"unknown kind {place.text()!r}; known kinds are {known}")
-
-
-def _items(table: dict[str, Place], key: str, n_min: int = 0) -> tuple[Place, ...]:
-    items = tuple(table[key].items()) if key in table else ()
-    if len(items) < n_min:
-        table[key].fail(f"needs at least {n_min}")
-    return items
-
-
-def _texts(table: dict[str, Place], key: str) -> tuple[str, ...]:
-    return table[key].texts() if key in table else ()
-
-
-def _at_least(place: Place, n: int, what: str) -> tuple[str, ...]:
-    texts = place.texts()
-    if len(texts) < n:
-        place.fail(f"needs at least {n} {what}")
-    return texts
+def _texts(data: Iterable[str]) -> tuple[str, ...]:
+    return tuple(text.strip() for text in data)

@@ -45,6 +45,8 @@ class Entry:
     examples: tuple[Snippet, ...]
     intents: tuple[str, ...]
     """What somebody wants who does not know the name, in other words than name and summary."""
+    asked: tuple[str, ...] = ()
+    """How programmers of other languages ask for it, in plain words."""
     see: tuple[str, ...] = ()
     path: Path
     line: int = 1

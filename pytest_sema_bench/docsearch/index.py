@@ -67,6 +67,8 @@ class Index:
     by_text: Mapping[str, Scores]
     by_entry: Mapping[str, Scores]
     """The best that a term adds to any text of an entry."""
+    by_whole: Mapping[frozenset[str], frozenset[int]]
+    """The entries that have a text of just these terms."""
     own_terms: frozenset[str]
     """The terms that a text of ours holds, and not only a name of another language."""
 
@@ -96,8 +98,17 @@ def build_index(corpus: Corpus, parts: Parts) -> Index:
             score = weight * rarity[term] * n / (n + damping)
             by_text[term][number] = score
             by_entry[term][owner] = max(by_entry[term].get(owner, 0.0), score)
+    by_whole: dict[frozenset[str], set[int]] = {}
+    for owner, (_, counts) in zip(owners, texts, strict=True):
+        by_whole.setdefault(frozenset(counts), set()).add(owner)
     own = (term for kind, counts in texts if kind is not TextKind.FOREIGN for term in counts)
-    return Index(owners=tuple(owners), by_text=by_text, by_entry=by_entry, own_terms=frozenset(own))
+    return Index(
+        owners=tuple(owners),
+        by_text=by_text,
+        by_entry=by_entry,
+        by_whole={terms: frozenset(found) for terms, found in by_whole.items()},
+        own_terms=frozenset(own),
+    )
 
 
 def _said(name: str) -> str:
@@ -131,7 +142,7 @@ def _short_texts(
     for edge in entry.edges:
         yield TextKind.EDGE, edge.when or ""
     if parts.intents:
-        for intent in entry.intents:
+        for intent in (*entry.intents, *entry.asked):
             yield TextKind.INTENT, intent
     if parts.foreign:
         for names in abroad.get(entry.name, ()):

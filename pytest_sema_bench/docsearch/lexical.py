@@ -7,7 +7,8 @@ counts only for what is found anywhere, and for less than the word itself.
 
 import gc
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from rapidfuzz import fuzz, process
 
@@ -17,13 +18,16 @@ from pytest_sema_bench.docsearch.index import Parts, Scores, build_index
 from pytest_sema_bench.docsearch.lookup import NameBook, Named
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit
 from pytest_sema_bench.docsearch.words import (
+    Question,
     Thesaurus,
     is_telling,
+    stem,
     terms_of,
     tokens_of,
-    without_preamble,
 )
 
+_MIN_JOINED = 6
+"""Letters of two words that may be one: `sub string`, not `a list`."""
 MAX_QUERY_CHARS = 400
 """More of a query is not read."""
 
@@ -33,10 +37,16 @@ _SPREAD = 1.5
 """Weight of what the terms find anywhere in an entry, beside its best text."""
 _SYNONYM = 0.5
 _NEAR_TERM = 0.7
-_BARE_NAME = 0.2
-"""Weight of a word that is a name as well, such as `first`, times the best score."""
+_BARE_NAME = 0.1
+"""Weight of a word that is a name as well, times the best score."""
+_WHOLE_TEXT = 0.2
+"""Weight of a text that says just what the query says, times the best score."""
 _NEAR_NAME = 1.0
 """Weight of a misspelt name, times the best score of all entries."""
+_TEST = 1.4
+"""What the score of a name in `?` is multiplied by where a yes or no is wanted."""
+_N_KEPT, _FAR_BELOW = 2, 0.55
+"""After so many hits, one with less than this share of the best score is filler."""
 
 
 class LexicalSearch:
@@ -46,6 +56,9 @@ class LexicalSearch:
         self._corpus = corpus
         self._parts = parts or Parts()
         self._index = build_index(corpus, self._parts)
+        self._tests = {
+            n for n, e in enumerate(corpus.entries) if any(name.endswith("?") for name in e.names)
+        }
         self._numbers = {entry.name: n for n, entry in enumerate(corpus.entries)}
         self._vocabulary = [term for term in self._index.by_text if term.isalpha()]
         self._thesaurus = Thesaurus(corpus.synonyms if self._parts.synonyms else ())
@@ -53,7 +66,7 @@ class LexicalSearch:
 
     @classmethod
     def bundled(cls) -> "LexicalSearch":
-        """Search in the corpus of the package, read and indexed anew. Raises DocsError."""
+        """Search in the corpus of the package, read and indexed anew. Raises FileError."""
         # The garbage collector would walk the growing corpus again and again, for nothing: a
         # third of the time.
         collects = gc.isenabled()
@@ -83,7 +96,7 @@ class LexicalSearch:
         scores = self.scores(query)
         self._lift(scores, named)
         rows = {entry.name: row for entry, row in named.first}
-        hits = tuple(self.hit(number, scores[number], rows) for number in best(scores, n))
+        hits = tuple(self.hit(number, scores[number], rows) for number in _fitting(scores, n))
         return Found(query=query, hits=hits, exact=named.exact is not None)
 
     def hit(
@@ -100,15 +113,15 @@ class LexicalSearch:
 
     def scores(self, query: str) -> defaultdict[int, float]:
         """The scores of the entries that a query's words lead to, by their number."""
-        index = self._index
+        index, question = self._index, Question.of(query)
         in_text: defaultdict[int, float] = defaultdict(float)
         scores: defaultdict[int, float] = defaultdict(float)
-        terms = terms_of(without_preamble(query), split=self._parts.splitting)
-        for term in dict.fromkeys(terms):
+        terms = tuple(self._terms(question))
+        for term in terms:
             own = self._spellings(term)
             _add(in_text, _best_of(index.by_text, own))
             _add(scores, _best_of(index.by_entry, self._synonyms(term) | own), _SPREAD)
-        for stems in self._thesaurus.phrases(query):
+        for stems in self._thesaurus.phrases(question.text):
             meant = dict.fromkeys(stems, _SYNONYM)
             _add(scores, _best_of(index.by_entry, meant), _SPREAD)
         best_text: dict[int, float] = {}
@@ -116,16 +129,32 @@ class LexicalSearch:
             owner = index.owners[number]
             best_text[owner] = max(best_text.get(owner, 0.0), score)
         _add(scores, best_text)
+        if question.wants_yes_or_no:
+            for number in self._tests & scores.keys():
+                scores[number] *= _TEST
         if self._parts.short_texts:
-            self._lift_bare_names(scores, query)
+            _add(scores, self._leads(question, terms), max(scores.values(), default=0.0))
         return scores
 
-    def _lift_bare_names(self, scores: defaultdict[int, float], query: str) -> None:
-        """A lead for entries whose name is a plain word of the query, such as `first`."""
-        lead = _BARE_NAME * max(scores.values(), default=0.0)
-        for token in tokens_of(query):
+    def _terms(self, question: Question) -> Iterator[str]:
+        """The terms of a question, each once; `white space` is `whitespace` as well."""
+        terms = dict.fromkeys(terms_of(question.terse, split=self._parts.splitting))
+        yield from terms
+        for one, other in pairwise(question.terse.lower().split()):
+            together = stem(one + other)
+            if len(together) >= _MIN_JOINED and together in self._index.by_text.keys() - terms:
+                yield together
+
+    def _leads(self, question: Question, terms: Sequence[str]) -> dict[int, float]:
+        """Entries with a text of just these terms or a name among the words, such as `first`."""
+        leads = dict.fromkeys(self._index.by_whole.get(frozenset(terms), ()), _WHOLE_TEXT)
+        for token in tokens_of(question.terse):
             if is_telling(token) and (entry := self._names.own(token)):
-                scores[self._numbers[entry.name]] += lead
+                number = self._numbers[entry.name]
+                leads[number] = leads.get(number, 0.0) + _BARE_NAME
+        if question.wants_yes_or_no:
+            leads = {number: lead for number, lead in leads.items() if number in self._tests}
+        return leads
 
     def _spellings(self, term: str) -> dict[str, float]:
         """The term, or terms of the index that an unknown word resembles, with weights."""
@@ -159,9 +188,13 @@ class LexicalSearch:
             scores[self._numbers[entry.name]] = top + len(named.first) - place
 
 
-def best(scores: Scores, n: int) -> list[int]:
-    """The numbers with the highest scores, the best first, of equals the lower number first."""
-    return sorted(scores, key=lambda number: (-scores[number], number))[:n]
+def _fitting(scores: Scores, n: int) -> list[int]:
+    """The `n` best at most, without filler; of equals the lower number first."""
+    best = sorted(scores, key=lambda number: (-scores[number], number))[:n]
+    least = _FAR_BELOW * scores[best[0]] if best else 0.0
+    return [
+        number for place, number in enumerate(best) if place < _N_KEPT or scores[number] >= least
+    ]
 
 
 def _best_of(postings: Mapping[str, Scores], meaning: Mapping[str, float]) -> dict[int, float]:

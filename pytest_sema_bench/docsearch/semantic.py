@@ -41,7 +41,7 @@ class Embedder(Protocol):
 
 
 def open_semantic(settings: DocsSettings, key: str | None) -> "SemanticSearch":
-    """The search over the bundled corpus. Raises DocsError, and ServiceError without a model."""
+    """The search over the bundled corpus. Raises FileError, and ServiceError without a model."""
     lexical = LexicalSearch.bundled()
     embedder: Embedder
     if settings.backend is DocsBackend.LOCAL:
@@ -119,4 +119,4 @@ def _share(scores: Vectors) -> Vectors:
 
 def _texts(entry: Entry) -> list[str]:
     """What is embedded of an entry: name with sentence, and each intent."""
-    return [f"{entry.name}: {entry.summary}", *entry.intents]
+    return [f"{entry.name}: {entry.summary}", *entry.intents, *entry.asked]

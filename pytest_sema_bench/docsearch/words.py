@@ -6,6 +6,7 @@ Words such as `not`, `if`, `each` and symbols such as `->>` mean something here 
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import snowballstemmer
@@ -28,6 +29,14 @@ _PREAMBLE = re.compile(
     r"|i (?:want|need|would like) to)\b",
     re.IGNORECASE,
 )
+_YES_OR_NO = re.compile(
+    r"^(?:(?:is|are|was|does|has|can|whether|do(?= (?:all|any|both|the|these|two)\b))"
+    # `check if …` asks for a test, `check type of …` does not
+    r"|(?:check|test|determine|find out|see|tell|know|verify) (?:if|whether|for|that))\b ",
+    re.IGNORECASE,
+)
+_JOINING = frozenset({"and", "or", "if", "then", "than", "as", "when"})
+"""Names of forms that in a sentence mostly join its parts."""
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SPLITS = re.compile(r"[/\-?!>.:_*+=<|,'`@#&^%$\"()\[\]{}~;\\]+")
 _WRAPPING = "`'\"“”‘’«».,;()[]{}…"
@@ -53,10 +62,28 @@ def tokens_of(text: str) -> list[str]:
     return [short or piece for short, piece in zip(bare, pieces, strict=True)]
 
 
-def without_preamble(query: str) -> str:
-    """The query without `how do I …` and the like before it; whole if nothing would be left."""
-    rest = _PREAMBLE.sub("", query.strip()).strip(" ?.")
-    return rest or query.strip()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a query asks."""
+
+    text: str
+    """Without `how do I …`, `is it …` and the like before it."""
+    terse: str
+    """Without the words, too, that only join its parts."""
+    wants_yes_or_no: bool
+
+    @classmethod
+    def of(cls, query: str) -> "Question":
+        """The question of a query; whole where nothing would be left."""
+        query = query.strip()
+        text = _PREAMBLE.sub("", query).strip(" ?.") or query
+        asks = _YES_OR_NO.match(text)
+        text = text[asks.end() :].strip() if asks else text
+        first, *rest = text.split() or [""]
+        kept = [word for word in rest if word.lower() not in _JOINING]
+        # `if let` and `logical or` are about the form
+        terse = " ".join([first, *kept]) if len(rest) > 1 else text
+        return cls(text=text, terse=terse, wants_yes_or_no=asks is not None)
 
 
 def split_name(name: str) -> list[str]:

@@ -4,17 +4,19 @@ One JSON object with a line for each model and configuration and a line for each
 so that a changed baseline is a diff that people can read.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.errors import BenchError, DamagedFile
 from pytest_sema_bench.gate.task_results import Group, Results, Sample, TaskResult, Usage
+from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.outcome import Outcome, Reason, read_reason
+from pytest_sema_bench.records.suite import SuiteId, level_name
+from pytest_sema_bench.records.whole_file import whole_file
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever a field changes its meaning."""
 _MARK = "sema-bench baseline"
 
@@ -26,10 +28,8 @@ def write_baseline(path: Path, results: Results) -> None:
     model's tasks graded by different VMs or graders.
     """
     text = baseline_text(results)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8", errors="replace")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(text)
 
 
 def baseline_text(results: Results) -> str:
@@ -46,7 +46,7 @@ def baseline_text(results: Results) -> str:
         _MARK: FORMAT,
         "run": results.run,
         "date": results.date,
-        "suite": _suite_hash(tasks),
+        "suite": results.suite and {**results.suite.as_json(), "levels": results.levels},
         "n_tasks": len(tasks),
     }
     lines = [f" {_json(name)}: {_json(value)}" for name, value in header.items()]
@@ -64,13 +64,13 @@ def read_baseline(path: Path) -> Results:
         data = json.loads(text, object_pairs_hook=_no_key_twice)
     except json.JSONDecodeError as error:
         hint = " (a merge left its marks?)" if "<<<<<<<" in text else ""
-        raise BenchError(f"{path}:{error.lineno}: not JSON: {error.msg}{hint}") from error
+        raise DamagedFile(path, error.lineno, f"not JSON: {error.msg}{hint}") from error
     except (OSError, ValueError) as error:
-        raise BenchError(f"{path}:1: not a baseline: {error}") from error
-    return _Reader(path, text).read(data)
+        raise DamagedFile(path, 1, f"not a baseline: {error}") from error
+    return _BaselineReader(path, text).read(data)
 
 
-class _Reader:
+class _BaselineReader:
     """Reads one file's data and knows the lines of what is wrong with it."""
 
     def __init__(self, path: Path, text: str) -> None:
@@ -83,8 +83,8 @@ class _Reader:
             self._refuse(
                 "", f'no baseline: it has no "{_MARK}"; sema-bench baseline save makes one'
             )
-        if data[_MARK] != FORMAT:
-            self._refuse(_MARK, f"format {data[_MARK]!r}; this version reads {FORMAT}")
+        if data[_MARK] not in range(1, FORMAT + 1):
+            self._refuse(_MARK, f"format {data[_MARK]!r}; this version reads 1 to {FORMAT}")
         tasks, models = data.get("tasks"), data.get("models")
         if not isinstance(tasks, dict) or not isinstance(models, list):
             self._refuse("", 'expected "models", a list, and "tasks", an object')
@@ -93,21 +93,35 @@ class _Reader:
                 self._refuse(task, 'not a task\'s entry: expected "results", an object')
         groups = tuple(self._group(entry, tasks) for entry in models)
         self._check_names(groups, tasks)
+        suite, levels = self._suite(data.get("suite"))
         return Results(
-            source=str(self._path), run=data.get("run"), date=data.get("date"), groups=groups
+            source=str(self._path),
+            run=data.get("run"),
+            date=data.get("date"),
+            suite=suite,
+            levels=levels,
+            groups=groups,
         )
+
+    def _suite(self, data: Any) -> tuple[SuiteId | None, tuple[str, ...]]:
+        """The suite and its levels in order; format 1 had only a hash of the tasks there."""
+        if data is None or isinstance(data, str):
+            return None, ()
+        try:
+            return SuiteId.from_json(data), tuple(map(str, data["levels"]))
+        except (KeyError, TypeError, ValueError) as error:
+            self._refuse("suite", f"not a suite: {error!r}")
 
     def _group(self, entry: Any, tasks: dict[str, Any]) -> Group:
         try:
-            name, usage = f"{entry['model']}-{entry['config']}", entry["usage"]
+            setup, usage = Setup(entry["model"], entry["config"]), entry["usage"]
             results = [
-                self._task(task, data, data["results"][name], entry)
+                self._task(task, data, data["results"][setup.name], entry)
                 for task, data in tasks.items()
-                if name in data["results"]
+                if setup.name in data["results"]
             ]
             return Group(
-                model=entry["model"],
-                config=entry["config"],
+                setup=setup,
                 tasks=tuple(sorted(results, key=lambda result: result.task)),
                 kept_usage=_read_usage(usage),
             )
@@ -120,7 +134,7 @@ class _Reader:
                 raise ValueError("no samples")
             return TaskResult(
                 task=task,
-                level=data["level"],
+                level=level_name(data["level"]),
                 category=data["category"],
                 task_hash=data["hash"],
                 vm=group["vm"],
@@ -139,7 +153,7 @@ class _Reader:
 
     def _refuse(self, name: str, message: str) -> NoReturn:
         found = (n for n, line in enumerate(self._lines, 1) if name and f'"{name}"' in line)
-        raise BenchError(f"{self._path}:{next(found, 1)}: {message}")
+        raise DamagedFile(self._path, next(found, 1), message)
 
 
 def _check_alike(group: Group, source: str) -> None:
@@ -182,8 +196,8 @@ def _group_entry(group: Group) -> dict[str, Any]:
     graded = [task for task in group.tasks if task.graded]
     usage = group.usage(task.task for task in graded)
     return {
-        "model": group.model,
-        "config": group.config,
+        "model": group.setup.model,
+        "config": group.setup.config,
         "vm": graded[0].vm if graded else None,
         "grader": graded[0].grader if graded else None,
         "n_samples": group.n_samples,
@@ -223,11 +237,6 @@ def _read_sample(number: int, text: str) -> Sample:
     outcome = Outcome(name)
     known = Reason.RIGHT if outcome is Outcome.PASS else read_reason(outcome, reason)
     return Sample(number=number, outcome=outcome, reason=known)
-
-
-def _suite_hash(tasks: dict[str, dict[str, Any]]) -> str:
-    text = "\n".join(f"{name} {entry['hash']}" for name, entry in tasks.items())
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,10 +4,10 @@ Only tasks of the same version, graded by the same VM and grader on both sides, 
 What is left out is named. Nothing is decided here: that is the gate's.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 
 from pytest_sema_bench.gate.stats import (
     PairedCounts,
@@ -17,6 +17,7 @@ from pytest_sema_bench.gate.stats import (
     paired_test,
 )
 from pytest_sema_bench.gate.task_results import Group, Results, TaskResult, Usage
+from pytest_sema_bench.records.suite import OTHER, in_order, one_suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,8 @@ class Comparison:
     """Tasks of the baseline that are not compared."""
     added: tuple[str, ...]
     """Tasks that only the run has."""
+    level_order: tuple[str, ...] = ()
+    """The levels of the suite, in order; () if that is not known."""
 
     @property
     def name(self) -> str:
@@ -141,7 +144,7 @@ class Comparison:
     @cached_property
     def levels(self) -> tuple[Rates, ...]:
         """By level; they describe, they never gate."""
-        return _cut(self.pairs, lambda pair: f"L{pair.run.level}" if pair.run.level else "other")
+        return _cut(self.pairs, lambda pair: pair.run.level or OTHER, self.level_order)
 
     @cached_property
     def categories(self) -> tuple[Rates, ...]:
@@ -185,10 +188,12 @@ def compare(base: Results, run: Results) -> Compared:
     """Both results side by side, paired by model and configuration.
 
     One model on each side makes a pair even if the names differ: an old model and a new one, or
-    one model with another prompt.
+    one model with another prompt. Raises SettingsError for runs of different suites.
     """
-    bases = {(group.model, group.config): group for group in base.groups}
-    runs = {(group.model, group.config): group for group in run.groups}
+    one_suite((results.source, results.suite) for results in (base, run))
+    levels = run.levels or base.levels
+    bases = {group.setup: group for group in base.groups}
+    runs = {group.setup: group for group in run.groups}
     keys = [(key, key) for key in runs if key in bases]
     if not keys and len(bases) == len(runs) == 1:
         keys = [(next(iter(bases)), next(iter(runs)))]
@@ -196,13 +201,14 @@ def compare(base: Results, run: Results) -> Compared:
     return Compared(
         base=base,
         run=run,
-        comparisons=tuple(_compare(bases[b], runs[r]) for b, r in keys),
+        comparisons=tuple(compare_groups(bases[b], runs[r], levels) for b, r in keys),
         only_in_base=tuple(g.name for key, g in bases.items() if key not in paired_bases),
         only_in_run=tuple(g.name for key, g in runs.items() if key not in paired_runs),
     )
 
 
-def _compare(base: Group, run: Group) -> Comparison:
+def compare_groups(base: Group, run: Group, levels: tuple[str, ...] = ()) -> Comparison:
+    """Two groups side by side, task by task; they may be of one run. `levels` is their order."""
     runs, bases = run.by_task(), base.by_task()
     pairs, left_out = [], []
     for task in base.tasks:
@@ -218,6 +224,7 @@ def _compare(base: Group, run: Group) -> Comparison:
         pairs=tuple(pairs),
         left_out=tuple(left_out),
         added=tuple(name for name in runs if name not in bases),
+        level_order=levels,
     )
 
 
@@ -239,9 +246,13 @@ def _why_not(base: TaskResult, run: TaskResult | None) -> str | None:
     return None
 
 
-def _cut(pairs: Sequence[Pair], label: Callable[[Pair], str]) -> tuple[Rates, ...]:
-    ordered = sorted(pairs, key=label)
-    return tuple(_rates(name, tuple(members)) for name, members in groupby(ordered, key=label))
+def _cut(
+    pairs: Sequence[Pair], label: Callable[[Pair], str], order: Sequence[str] = ()
+) -> tuple[Rates, ...]:
+    groups: dict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        groups[label(pair)].append(pair)
+    return tuple(_rates(name, groups[name]) for name in in_order(groups, order))
 
 
 def _rates(label: str, pairs: Sequence[Pair]) -> Rates:

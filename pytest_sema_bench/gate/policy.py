@@ -10,11 +10,21 @@ from pathlib import Path
 
 from pytest_sema_bench.errors import BenchError, SettingsError, TaskError
 from pytest_sema_bench.gate.compare import Compared, compare
-from pytest_sema_bench.gate.load import load_results
+from pytest_sema_bench.gate.load import load_results, run_results
 from pytest_sema_bench.gate.task_results import Results, TaskResult
-from pytest_sema_bench.gate.verdict import Confirmation, GateVerdict, Rules, judge, tasks_to_confirm
+from pytest_sema_bench.gate.verdict import (
+    Confirmation,
+    GateRules,
+    GateVerdict,
+    decide,
+    tasks_to_confirm,
+)
+from pytest_sema_bench.records.identity import TaskKey
+from pytest_sema_bench.records.reader import RunData
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import one_suite
 from pytest_sema_bench.settings import Settings
+from pytest_sema_bench.suite.folder import suite_of
 from pytest_sema_bench.suite.selection import Selection, names_of
 from pytest_sema_bench.suite.task import load_tasks
 
@@ -32,7 +42,7 @@ class Judgement:
 class Judge:
     """The rules of a run, ready to be applied to it."""
 
-    rules: Rules
+    rules: GateRules
     baseline_path: Path | None
     baseline: Results | None
     """None if no baseline is asked for, or there is no such file yet."""
@@ -58,56 +68,59 @@ class Judge:
         if settings.must_pass is not None:
             must_pass = Selection.parse(settings.must_pass)
             _check_names(must_pass, tasks_root)
+        baseline = _load(settings.baseline)
+        if baseline is not None and (suite := suite_of(tasks_root)):
+            one_suite(
+                [("the run", suite.id), (f"--sema-baseline={baseline.source}", baseline.suite)]
+            )
         return cls(
-            rules=Rules(must_pass=must_pass, fail_under=settings.fail_under, subset=subset),
+            rules=GateRules(must_pass=must_pass, fail_under=settings.fail_under, subset=subset),
             baseline_path=settings.baseline,
-            baseline=_load(settings.baseline),
+            baseline=baseline,
             decides=settings.gate,
             alone=alone,
         )
 
-    def failed_before(self, model: str, config: str, task: str, task_hash: str) -> bool | None:
+    def failed_before(self, task: TaskKey, task_hash: str) -> bool | None:
         """Whether the baseline has the very same task as failed; None if nobody knows."""
-        result = self._before(model, config, task) if self.decides else None
+        result = self._before(task) if self.decides else None
         if result is None or not result.graded or result.task_hash != task_hash:
             return None
         return result.n_pass * 2 < len(result.graded)
 
-    def judge(self, run: Path, confirmations: Sequence[Confirmation] = ()) -> Judgement:
-        """The verdict on a run folder. Raises BenchError if it cannot be read."""
-        results = load_results(run)
+    def judge(self, run: RunData, confirmations: Sequence[Confirmation] = ()) -> Judgement:
+        """The verdict on a run."""
+        results = run_results(run)
         compared = compare(self.baseline, results) if self.baseline else None
-        verdict = judge(results, self.rules, compared, confirmations=confirmations)
+        verdict = decide(results, self.rules, compared, confirmations=confirmations)
         return Judgement(verdict=verdict, compared=compared, run=results)
 
-    def to_confirm(self, judgement: Judgement) -> tuple[tuple[str, str, str], ...]:
-        """(model, config, task) of what is worth running again before it counts as broken."""
+    def to_confirm(self, judgement: Judgement) -> tuple[TaskKey, ...]:
+        """What is worth running again before it counts as broken."""
         if judgement.compared is None:
             return ()
         return tasks_to_confirm(judgement.compared, judgement.verdict)
 
-    def _before(self, model: str, config: str, task: str) -> TaskResult | None:
+    def _before(self, task: TaskKey) -> TaskResult | None:
         groups = self.baseline.groups if self.baseline else ()
-        group = next((g for g in groups if (g.model, g.config) == (model, config)), None)
+        group = next((group for group in groups if group.setup == task.setup), None)
         if group is None and len(groups) == 1 and self.alone:
             group = groups[0]
-        return group.by_task().get(task) if group else None
+        return group.by_task().get(task.task) if group else None
 
 
 def confirmations(records: Iterable[Record]) -> tuple[Confirmation, ...]:
     """What further runs of tasks came to."""
-    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    groups: dict[TaskKey, list[Record]] = defaultdict(list)
     for record in records:
-        groups[record.model, record.config, record.task].append(record)
+        groups[TaskKey(record.task, record.setup)].append(record)
     return tuple(
         Confirmation(
-            model=model,
-            config=config,
             task=task,
             n_pass=sum(record.passed for record in members),
             n_graded=sum(record.graded for record in members),
         )
-        for (model, config, task), members in groups.items()
+        for task, members in groups.items()
     )
 
 

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.records.expected import Expected
+from pytest_sema_bench.records.identity import Setup
+from pytest_sema_bench.records.items import Pairing, PlannedItem, paired
 from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import SuiteId, one_suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class TaskResult:
     """All samples of one task, graded alike."""
 
     task: str
-    level: int | None
+    level: str | None
     category: str | None
     task_hash: str | None = None
     """None while there is no record."""
@@ -70,8 +72,7 @@ class Usage:
 class Group:
     """The results of one model in one configuration, by task id, sorted."""
 
-    model: str
-    config: str
+    setup: Setup
     tasks: tuple[TaskResult, ...]
     kept_usage: Usage | None = None
     """What a baseline file remembers of all its items together."""
@@ -79,7 +80,7 @@ class Group:
     @property
     def name(self) -> str:
         """`kimi-k2.6-tools`, as in item names."""
-        return f"{self.model}-{self.config}"
+        return self.setup.name
 
     @property
     def n_samples(self) -> int:
@@ -107,48 +108,41 @@ class Results:
     run: str | None = None
     date: str | None = None
     """Start of the run, ISO 8601."""
+    suite: SuiteId | None = None
+    """None where the tasks are of no suite, or nobody wrote it down."""
+    levels: tuple[str, ...] = ()
+    """Those of the suite, in order; () if that is not known."""
     groups: tuple[Group, ...]
     incomplete: str | None = None
     """Why the run did not get to its end; None if it did, or if that is not known."""
 
 
 def group_records(
-    records: Iterable[Record], expected: Iterable[Expected] = ()
+    records: Iterable[Record], planned: Iterable[PlannedItem] = ()
 ) -> tuple[Group, ...]:
-    """The groups of records, sorted; what is `expected` and has no record becomes a void sample.
-
-    Of several records of one item a graded one wins over a void one, else the last.
-    """
-    chosen: dict[Expected, Record | None] = dict.fromkeys(expected)
-    for record in records:
-        known = chosen.get(Expected.of(record))
-        if known is None or record.graded or not known.graded:
-            chosen[Expected.of(record)] = record
-    tasks: dict[tuple[str, str, str], list[Expected]] = defaultdict(list)
-    for item in chosen:
-        tasks[item.model, item.config, item.task].append(item)
-    groups: dict[tuple[str, str], list[TaskResult]] = defaultdict(list)
-    for model, config, task in sorted(tasks):
-        items = sorted(tasks[model, config, task], key=lambda item: item.sample)
-        result = _task_result(task, [(item, chosen[item]) for item in items])
-        groups[model, config].append(result)
+    """The groups of records, one for each item; what is planned without one is a void sample."""
+    groups: dict[Setup, dict[str, list[Pairing]]] = defaultdict(lambda: defaultdict(list))
+    for pairing in sorted(paired(records, planned), key=lambda pairing: pairing[0].item):
+        item = pairing[0].item
+        groups[item.setup][item.task].append(pairing)
     return tuple(
-        Group(model=model, config=config, tasks=tuple(results))
-        for (model, config), results in groups.items()
+        Group(setup=setup, tasks=tuple(_task_result(*task) for task in groups[setup].items()))
+        for setup in sorted(groups)
     )
 
 
 def merge(parts: Sequence[Results]) -> Results:
     """Several runs as one: shards, or models that ran on different days.
 
-    Raises BenchError if two of them graded the same item.
+    Raises BenchError if two of them graded the same item, or are of different suites.
     """
     if len(parts) == 1:
         return parts[0]
-    groups: dict[tuple[str, str], dict[str, TaskResult]] = defaultdict(dict)
+    suite = one_suite((part.source, part.suite) for part in parts)
+    groups: dict[Setup, dict[str, TaskResult]] = defaultdict(dict)
     for part in parts:
         for group in part.groups:
-            known = groups[group.model, group.config]
+            known = groups[group.setup]
             for task in group.tasks:
                 other = known.get(task.task)
                 known[task.task] = _join(other, task, group.name, parts) if other else task
@@ -157,9 +151,11 @@ def merge(parts: Sequence[Results]) -> Results:
         source=" + ".join(part.source for part in parts),
         run=None,
         date=max((part.date for part in parts if part.date), default=None),
+        suite=suite,
+        levels=max((part.levels for part in parts), key=len),
         groups=tuple(
-            Group(model=model, config=config, tasks=tuple(tasks[name] for name in sorted(tasks)))
-            for (model, config), tasks in sorted(groups.items())
+            Group(setup=setup, tasks=tuple(tasks[name] for name in sorted(tasks)))
+            for setup, tasks in sorted(groups.items())
         ),
         incomplete="; ".join(incomplete) or None,
     )
@@ -169,7 +165,7 @@ def _version(task: TaskResult) -> tuple[object, ...]:
     return task.task_hash, task.vm, task.grader
 
 
-def _task_result(task: str, items: Sequence[tuple[Expected, Record | None]]) -> TaskResult:
+def _task_result(task: str, items: Sequence[Pairing]) -> TaskResult:
     """One task's samples; what was graded unlike the last graded one counts as void."""
     graded = [record for _, record in items if record is not None and record.graded]
     last = graded[-1] if graded else None
@@ -181,7 +177,7 @@ def _task_result(task: str, items: Sequence[tuple[Expected, Record | None]]) -> 
         task_hash=known.task_hash if known else None,
         vm=last.vm if last else None,
         grader=last.grader if last else None,
-        samples=tuple(_sample(item.sample, record, last) for item, record in items),
+        samples=tuple(_sample(entry.item.sample, record, last) for entry, record in items),
     )
 
 

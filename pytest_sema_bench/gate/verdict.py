@@ -15,6 +15,7 @@ from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.compare import Compared, Comparison
 from pytest_sema_bench.gate.stats import ALPHA, holm
 from pytest_sema_bench.gate.task_results import Group, Results, TaskResult
+from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.suite.selection import Selection, names_of
 
@@ -46,7 +47,7 @@ _EXIT_STATUS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class GateRules:
     """What a run is held to."""
 
     must_pass: Selection | None = None
@@ -67,9 +68,7 @@ class Rules:
 class Confirmation:
     """Further runs of one newly broken task."""
 
-    model: str
-    config: str
-    task: str
+    task: TaskKey
     n_pass: int
     n_graded: int
 
@@ -122,9 +121,9 @@ class GateVerdict:
         return self.outcome.exit_status
 
 
-def judge(
+def decide(
     run: Results,
-    rules: Rules,
+    rules: GateRules,
     compared: Compared | None = None,
     *,
     stopped: str | None = None,
@@ -155,11 +154,11 @@ def judge(
     )
 
 
-def tasks_to_confirm(compared: Compared, verdict: GateVerdict) -> tuple[tuple[str, str, str], ...]:
-    """(model, config, task) of what is worth running again: newly broken, where the test fired."""
+def tasks_to_confirm(compared: Compared, verdict: GateVerdict) -> tuple[TaskKey, ...]:
+    """What is worth running again: the newly broken tasks, where the test fired."""
     fired = {test.name for test in verdict.tests if test.fired}
     return tuple(
-        (comparison.run.model, comparison.run.config, pair.task)
+        TaskKey(pair.task, comparison.run.setup)
         for comparison in compared.comparisons
         if comparison.name in fired
         for pair in comparison.worse
@@ -174,13 +173,13 @@ def alarm_stands(comparison: Comparison, confirmations: Iterable[Confirmation]) 
     share of false alarms cannot rise. docs/gate.md has the figures.
     """
     known = {
-        (entry.model, entry.config, entry.task): Fraction(entry.n_pass, entry.n_graded)
+        entry.task: Fraction(entry.n_pass, entry.n_graded)
         for entry in confirmations
         if entry.n_graded
     }
     total = Fraction(0)
     for pair in comparison.pairs:
-        further = known.get((comparison.run.model, comparison.run.config, pair.task))
+        further = known.get(TaskKey(pair.task, comparison.run.setup))
         if further is None or pair.difference >= 0:
             total += pair.counts.difference
         else:
@@ -200,7 +199,7 @@ def n_broken_to_fire(n_better: int, alpha: float) -> int:
 
 
 def _tests(
-    compared: Compared, rules: Rules, confirmations: Sequence[Confirmation]
+    compared: Compared, rules: GateRules, confirmations: Sequence[Confirmation]
 ) -> tuple[ModelVerdict, ...]:
     """The tests of all comparisons; those that cover too little have no part in Holm's."""
     coverages = [c.coverage(subset=rules.subset) for c in compared.comparisons]
@@ -296,7 +295,7 @@ def _why_blind(comparison: Comparison, test: ModelVerdict) -> str:
     )
 
 
-def _rule_findings(run: Results, rules: Rules, compared: Compared | None) -> Iterable[Finding]:
+def _rule_findings(run: Results, rules: GateRules, compared: Compared | None) -> Iterable[Finding]:
     if rules.must_pass is not None:
         yield from _must_pass_findings(run, rules.must_pass)
         if compared is not None and not rules.subset:

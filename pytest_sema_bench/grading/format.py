@@ -36,12 +36,12 @@ def steady(text: str) -> str:
     return _GENERATED.sub(lambda m: str(numbers.setdefault(m[0], len(numbers) + 1)), text)
 
 
-def cut(text: str) -> str:
+def cut(text: str, head: int = MAX_CHARS // 2, tail: int = MAX_CHARS // 2) -> str:
     """The text, or its head and tail with a line between them that says what is left out."""
-    if len(text) <= MAX_CHARS:
+    left_out = len(text) - head - tail
+    if left_out <= 0:
         return text
-    half = MAX_CHARS // 2
-    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+    return f"{text[:head]}\n… {left_out} characters left out …\n{text[-tail:]}"
 
 
 def _holds_generated(value: Value) -> bool:

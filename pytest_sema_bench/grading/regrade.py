@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from pytest_sema_bench.grading.scoring import AnswerGrader, Graded
+from pytest_sema_bench.grading.scoring import AnswerGrader
 from pytest_sema_bench.records.outcome import Stop
 from pytest_sema_bench.records.record import Record
 
@@ -98,22 +98,7 @@ def group_by_cause(flips: Sequence[Regraded]) -> dict[Cause, list[Regraded]]:
 async def _regrade(record: Record, grader: AnswerGrader) -> Regraded:
     truncated = record.stop is Stop.TRUNCATED
     graded = await grader.grade(record.task, record.answer or "", truncated=truncated)
-    return Regraded(before=record, after=_updated(record, graded))
-
-
-def _updated(record: Record, graded: Graded) -> Record:
     from_tools = [error for error in record.vm_errors if error["where"] == "tool"]
     transcript = f"../{record.transcript}" if record.transcript else None
-    return replace(
-        record,
-        outcome=graded.outcome,
-        score=graded.score,
-        reason=graded.reason,
-        detail=graded.detail,
-        cases=list(graded.cases),
-        vm_errors=from_tools + list(graded.vm_errors),
-        vm=graded.vm,
-        grader=graded.grader,
-        task_hash=graded.task_hash,
-        transcript=transcript,
-    )
+    after = replace(record, **graded.in_record(from_tools), transcript=transcript)
+    return Regraded(before=record, after=after)

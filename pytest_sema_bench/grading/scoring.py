@@ -21,49 +21,14 @@ from typing import Any, Self
 
 from pytest_sema_bench.errors import BenchError, VMError
 from pytest_sema_bench.grading import Grader, Verdict
-from pytest_sema_bench.grading.grader import GRADER_VERSION
-from pytest_sema_bench.records.outcome import Outcome, Reason, Void
+from pytest_sema_bench.grading.graded import Graded
+from pytest_sema_bench.records.outcome import Void
 from pytest_sema_bench.sema.vm import create_vm
 from pytest_sema_bench.settings import Limits
-from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import Task, load_tasks
 
 _LINES_PER_HOST = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Graded:
-    """An answer's grade, and what graded it."""
-
-    outcome: Outcome
-    """Void if the VM's host was at fault: no statement about the answer."""
-    score: float | None
-    """1.0 right, 0.3 runs but wrong, 0.0 does not run; None for void."""
-    reason: Reason | Void
-    detail: str | None
-    extracted: tuple[str, ...]
-    """What was taken for the answer: blocks of code, or one value."""
-    cases: tuple[dict[str, Any], ...]
-    """Per case `call`, `expected`, `got`, `pass`, and `error` where there was one."""
-    vm_errors: tuple[dict[str, Any], ...]
-    """The VM errors that the answer met: `where`, `class`, `name`."""
-    vm: str
-    grader: int
-    task_hash: str
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields that `sema-bench grade` adds to a line."""
-        return {
-            "outcome": self.outcome,
-            "score": self.score,
-            "reason": self.reason,
-            "detail": self.detail,
-            "extracted": list(self.extracted),
-            "cases": list(self.cases),
-            "vm_errors": list(self.vm_errors),
-            "vm": self.vm,
-            "grader": self.grader,
-            "task_hash": self.task_hash,
-        }
 
 
 class AnswerGrader:
@@ -85,12 +50,11 @@ class AnswerGrader:
             raise BenchError(f"there is no task {task_id!r}; `--list-tasks` says which there are")
         if self._label is None:
             self._label = (await self._vm.info()).label
-        verdict, fault = None, None
         try:
             verdict = await self._grader.grade(task, answer, truncated=truncated)
         except VMError as error:
-            fault = str(error)
-        return _graded(task, verdict, fault, self._label)
+            verdict = Verdict.void(Void.VM, str(error))
+        return Graded.of(task, verdict, self._label)
 
     async def close(self) -> None:
         """End the VM's processes."""
@@ -102,7 +66,7 @@ class Scorer:
 
     def __init__(self, tasks: Path | None = None, *, backend: str = "wasm") -> None:
         """`tasks` is a folder or file; None for the bundled suite. Raises TaskError."""
-        loaded = load_tasks(tasks or bundled_tasks())
+        loaded = load_tasks(tasks or suite_folder())
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="scorer", daemon=True)
         self._thread.start()
@@ -178,18 +142,3 @@ async def _grade_line(number: int, line: str, grader: AnswerGrader) -> dict[str,
     truncated = entry.get("truncated") is True
     graded = await grader.grade(task_id, answer or "", truncated=truncated)
     return {**entry, **graded.as_json()}
-
-
-def _graded(task: Task, verdict: Verdict | None, fault: str | None, vm: str) -> Graded:
-    return Graded(
-        outcome=verdict.outcome if verdict else Outcome.VOID,
-        score=verdict.score if verdict else None,
-        reason=verdict.reason if verdict else Void.VM,
-        detail=verdict.detail if verdict else fault,
-        extracted=verdict.extracted if verdict else (),
-        cases=tuple(case.as_json() for case in verdict.cases) if verdict else (),
-        vm_errors=tuple(verdict.vm_errors()) if verdict else (),
-        vm=vm,
-        grader=GRADER_VERSION,
-        task_hash=task.task_hash,
-    )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_sema_bench.records.outcome import Outcome, Reason
+from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from pytest_sema_bench.sema.vm import ErrorClass, Evaluation
 
 
@@ -51,18 +51,24 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Whether an answer is right, and what shows it."""
+    """Whether an answer is right, and what shows it; void if nothing can be said of it."""
 
     outcome: Outcome
-    reason: Reason
+    reason: Reason | Void
     detail: str | None = None
-    """The name that is missing or forbidden; None where the cases say it all."""
-    score: float
-    """1.0 right, 0.3 runs but wrong, 0.0 does not run: the scale of the original experiment."""
+    """The name that is missing or forbidden, or what made it void; None where the cases say it."""
+    score: float | None
+    """1.0 right, 0.3 runs but wrong, 0.0 does not run: the scale of the original experiment.
+    None for void."""
     extracted: tuple[str, ...] = ()
     rule: str = ""
     """Which extraction rule found the answer."""
     cases: tuple[CaseResult, ...] = ()
+
+    @classmethod
+    def void(cls, reason: Void, detail: str) -> "Verdict":
+        """What is said of an answer where something else is at fault than the model."""
+        return cls(outcome=Outcome.VOID, reason=reason, detail=detail, score=None)
 
     @property
     def failing_case(self) -> CaseResult | None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_sema_bench.plugin.summary import BENCH_ITEM, Summing
+from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.github import (
     MAX_ANNOTATIONS,
@@ -63,13 +64,13 @@ class GitHubHooks:
         records = {record.key: record for record in self._summing.records}
         failed = [(records[key], place) for key, place in self._places.items() if key in records]
         broken = self._summing.newly_broken
-        failed.sort(key=lambda entry: _name(entry[0]) not in broken)
+        failed.sort(key=lambda entry: _task(entry[0]) not in broken)
         for record, (path, line) in failed[:MAX_ANNOTATIONS]:
-            yield failure_annotation(record, path, line, broken=_name(record) in broken)
+            yield failure_annotation(record, path, line, broken=_task(record) in broken)
 
 
-def _name(record: Record) -> tuple[str, str, str]:
-    return record.model, record.config, record.task
+def _task(record: Record) -> TaskKey:
+    return TaskKey(record.task, record.setup)
 
 
 def runs_on_github(environment: Mapping[str, str]) -> bool:

@@ -26,7 +26,7 @@ from pytest_sema_bench.settings import (
     read_pyproject,
     read_pyproject_tables,
 )
-from pytest_sema_bench.suite.task import bundled_tasks
+from pytest_sema_bench.suite.folder import suite_folder
 
 _OPTIONS = (
     ("models", "sema_model"),
@@ -34,6 +34,7 @@ _OPTIONS = (
     ("samples", "sema_samples"),
     ("concurrency", "sema_concurrency"),
     ("vm", "sema_vm"),
+    ("suite", "sema_suite"),
     ("tasks", "sema_tasks"),
     ("report_dir", "sema_report_dir"),
     ("base_url", "sema_base_url"),
@@ -67,7 +68,7 @@ def read_plan(config: pytest.Config) -> Plan:
     )
     docs = _docs(config.rootpath, settings)
     answers = ":".join(filter(None, (docs.backend.value, docs.model)))
-    configs = tuple(replace(registry.config(name), docs=answers) for name in settings.configs)
+    configs = tuple(replace(c, docs=answers) for c in registry.configs_named(settings.configs))
     plan = Plan(
         settings=settings,
         models=models,
@@ -103,8 +104,8 @@ def _docs(root: Path, settings: Settings) -> DocsSettings:
 
 
 def tasks_root(settings: Settings) -> Path:
-    """The folder or file of tasks: the bundled suite unless another one is given."""
-    return (settings.tasks or bundled_tasks()).resolve()
+    """The folder or file of tasks. Raises SettingsError for a suite that there is not."""
+    return (settings.tasks or suite_folder(settings.suite)).resolve()
 
 
 def _is_limited(config: pytest.Config, root: Path) -> bool:

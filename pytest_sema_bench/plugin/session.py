@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import pytest
 from pytest_sema_bench.agent.reference import check_references
 from pytest_sema_bench.catalog.models import REFERENCE
 from pytest_sema_bench.chat import Patience
-from pytest_sema_bench.errors import BenchError, SettingsError, TaskError
+from pytest_sema_bench.errors import BenchError, SettingsError
 from pytest_sema_bench.gate.policy import confirmations
 from pytest_sema_bench.gate.verdict import Confirmation
 from pytest_sema_bench.limits import open_ledger
@@ -31,13 +30,16 @@ from pytest_sema_bench.plugin.options import read_plan, tasks_root
 from pytest_sema_bench.plugin.progress import Progress, Terminal
 from pytest_sema_bench.plugin.summary import Summing
 from pytest_sema_bench.records.folder import RunFolder, check_writable
+from pytest_sema_bench.records.identity import TaskKey
+from pytest_sema_bench.records.reader import RUN_FILE, read_items
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.run.engine import Engine, Terms, known_keys
 from pytest_sema_bench.run.estimate import Estimate, estimate_lines, make_estimates
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.manifest import Plan, Run
 from pytest_sema_bench.sema.vm import VMInfo
-from pytest_sema_bench.suite.task import LEVELS, Task, load_tasks
+from pytest_sema_bench.suite.folder import SUITE_FILE, Suite, is_task_file, levels_of
+from pytest_sema_bench.suite.task import Task, check_one_suite, check_unique, load_tasks
 
 _SUMMING = "sema-bench-summing"
 _POLL_S = 0.2
@@ -55,7 +57,9 @@ class BenchSession:
         self._is_worker = hasattr(config, "workerinput")
         self._started = self._worker["started"] if self._worker else time.time()
         self._tasks_root = tasks_root(plan.settings)
+        self._levels = levels_of(self._tasks_root)
         self._tasks: dict[str, Task] = {}
+        self._suite: Suite | None = None
         self._engine: Engine | None = None
         self._vm_info: VMInfo | None = None
         self._refusal: BenchError | None = None
@@ -88,8 +92,8 @@ class BenchSession:
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             config.args = [str(session._tasks_root)]
             config.args_source = pytest.Config.ArgsSource.ARGS
-        for level in LEVELS:
-            config.addinivalue_line("markers", f"L{level}: tasks of level {level}")
+        for level in session._levels:
+            config.addinivalue_line("markers", f"{level.name}: {level.meaning}")
         return session
 
     @property
@@ -98,10 +102,12 @@ class BenchSession:
         return self._summing.shown_run_folder
 
     def add_task(self, task: Task) -> None:
-        """Take note of a collected task. Raises TaskError if its id is taken."""
+        """Take note of a collected task. Raises TaskError if it does not go with the others."""
         other = self._tasks.setdefault(task.id, task)
         if other.path != task.path:
-            raise TaskError(task.path, 1, f"id {task.id!r} is taken by {other.path}")
+            check_unique([other, task])
+        self._suite = self._suite or task.suite
+        check_one_suite(task, self._suite)
 
     def work_items(self, task: Task) -> Iterator[WorkItem]:
         """The task for each model, configuration and sample."""
@@ -112,13 +118,11 @@ class BenchSession:
 
     def markers(self, task: Task) -> Iterator[str]:
         """The task's level and category, registered so that --strict-markers accepts them."""
-        if task.level is not None:
-            yield f"L{task.level}"
-        if task.category is not None:
-            known = f"{task.category}: tasks about {task.category}"
-            if known not in self._config.getini("markers"):
-                self._config.addinivalue_line("markers", known)
-            yield task.category
+        for name in filter(None, (task.level, task.category)):
+            known = self._config.getini("markers")
+            if not any(line.startswith(f"{name}:") for line in known):
+                self._config.addinivalue_line("markers", f"{name}: tasks of {name}")
+            yield name
 
     def result(self, work: WorkItem) -> Record:
         """The record of an item, waiting for it. Raises BenchError if the run did not begin."""
@@ -144,16 +148,19 @@ class BenchSession:
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> TaskFile | None:
         """A collector for each task file."""
-        if file_path.suffix not in (".yaml", ".yml") or not self._is_task(file_path):
+        if file_path.suffix not in (".yaml", ".yml") or not is_task_file(file_path):
+            return None
+        if not self._is_task(file_path):
             return None
         file: TaskFile = TaskFile.from_parent(parent, path=file_path, bench=self)
         return file
 
     def _is_task(self, path: Path) -> bool:
-        """Whether it lies in the suite, in a level's folder, or was named on the command line."""
+        """Whether it lies in a suite, in a level's folder, or was named on the command line."""
         return (
             path.is_relative_to(self._tasks_root)
-            or path.parent.name in {f"L{level}" for level in LEVELS}
+            or path.parent.name in {level.name for level in self._levels}
+            or (path.parent.parent / SUITE_FILE).is_file()
             or any(Path(arg.partition("::")[0]).resolve() == path for arg in self._config.args)
         )
 
@@ -215,7 +222,7 @@ class BenchSession:
             self._start_spending()
         first = not self._worker or self._worker["index"] == 0
         # The first worker may have died before this; what is written is the same for all.
-        if first or not self._folder.read_run():
+        if first or not (self._folder.path / RUN_FILE).is_file():
             assert self._vm_info is not None
             self._run.begin(items, self._vm_info, self._started)
 
@@ -250,7 +257,7 @@ class BenchSession:
             self._terminal = Terminal(self._config)
             self._progress = Progress(
                 str(self._folder.path),
-                lambda: len(self._folder.read_items()),
+                lambda: len(read_items(self._folder.path)),
                 self._terminal.write_line,
             )
             self._progress.start()
@@ -285,7 +292,7 @@ class BenchSession:
                 docs=self._plan.docs,
                 keys=self._keys,
             ),
-            keep=partial(_keep, folder or self._folder),
+            keep=(folder or self._folder).keep,
         )
         self._vm_info = self._engine.open(tasks)
 
@@ -308,13 +315,13 @@ class BenchSession:
             self._engine.close()
         if self._is_worker:
             self._folder.close()
-        elif self._began and self._folder.read_items():
+        elif self._began and read_items(self._folder.path):
             self._summing.sum_up(session, int(exitstatus), self._confirm)
             self._folder.close()
         else:
             self._folder.discard()
 
-    def _confirm(self, broken: Sequence[tuple[str, str, str]]) -> tuple[Confirmation, ...]:
+    def _confirm(self, broken: Sequence[TaskKey]) -> tuple[Confirmation, ...]:
         """Newly broken tasks run again, as further samples in a folder of their own."""
         if not self._settings.confirm:
             return ()
@@ -323,7 +330,7 @@ class BenchSession:
             replace(work, sample=self._settings.samples + number)
             for task in tasks.values()
             for work in self.work_items(task)
-            if work.sample == 1 and (work.model.name, work.config.name, task.id) in broken
+            if work.sample == 1 and TaskKey(task.id, work.item.setup) in broken
             for number in range(1, self._settings.confirm + 1)
         ]
         folder = RunFolder(self._folder.path / "confirm", keys=self._keys)
@@ -369,10 +376,6 @@ class BenchSession:
         session = earlier.n_sessions + 1 if earlier else 1
         folder = RunFolder(earlier.path if earlier else new, keys=self._keys, session=session)
         return Run(self._plan, folder, earlier)
-
-
-def _keep(folder: RunFolder, work: WorkItem, record: Record, transcript: dict[str, Any]) -> Record:
-    return folder.keep(work.conversation, record, transcript)
 
 
 def _has_workers(config: pytest.Config) -> bool:

@@ -4,6 +4,7 @@ Only the process that the user started sums up; xdist's workers report their ite
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.gate.policy import Judge, Judgement
 from pytest_sema_bench.gate.verdict import Confirmation
 from pytest_sema_bench.plugin.items import TaskItem, VoidItem, WrongAnswer
-from pytest_sema_bench.records.expected import expected_items
+from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.records.outcome import Void
+from pytest_sema_bench.records.reader import RunData, read_manifest, read_run
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.as_json import verdict_facts
 from pytest_sema_bench.report.gate import judgement_lines
 from pytest_sema_bench.report.html import write_report
-from pytest_sema_bench.report.runs import merge_runs, read_run
+from pytest_sema_bench.report.runs import merge_runs
 from pytest_sema_bench.report.summary import error_lines, table_lines
 from pytest_sema_bench.run.manifest import Run
 from pytest_sema_bench.tables.levels import Table, make_tables
@@ -30,8 +32,8 @@ BUDGET_SPENT = 11
 BENCH_ITEM = "sema_bench_item"
 """Attribute of a report that holds the key of its item; it crosses from xdist's workers."""
 _PHASES = ("setup", "call", "teardown")
-Confirm = Callable[[Sequence[tuple[str, str, str]]], tuple[Confirmation, ...]]
-"""Runs (model, config, task) again and gives what came of it."""
+Confirm = Callable[[Sequence[TaskKey]], tuple[Confirmation, ...]]
+"""Runs tasks again and gives what came of it."""
 
 
 class Summing:
@@ -43,7 +45,7 @@ class Summing:
         self._judge = judge
         self.judgement: Judgement | None = None
         self.tables: tuple[Table, ...] = ()
-        self.records: list[Record] = []
+        self.records: tuple[Record, ...] = ()
         self._error_tables: tuple[ErrorTable, ...] = ()
         self._trouble: list[str] = []
         self._others_failed = False
@@ -74,9 +76,8 @@ class Summing:
         work = item.work
         if self._judge is None:
             return None
-        return self._judge.failed_before(
-            work.model.name, work.config.name, work.task.id, work.task.task_hash
-        )
+        key = TaskKey(work.task.id, work.item.setup)
+        return self._judge.failed_before(key, work.task.task_hash)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of failed tests that are none of the bench's: the gate has no say in them."""
@@ -94,29 +95,31 @@ class Summing:
         folder = self._run.folder
         folder.forget_stop()
         try:
-            self.records = records = self._run.records()
+            run = read_run(folder.path, may_be_empty=True)
         except BenchError as error:
-            self._trouble.append(f"sema-bench: the table is incomplete: {error}")
-            records = []
-        self.tables = make_tables(records, expected_items(folder.read_items()))
-        self._error_tables = make_error_tables(records)
-        self._run.end(records, exit_status)
+            self._trouble.append(f"sema-bench: no table and no verdict: {error}")
+            return
+        self.records, levels = run.records, run.manifest.levels
+        self.tables = make_tables(run.records, run.items, levels)
+        self._error_tables = make_error_tables(run.records, levels)
+        self._run.end(run, exit_status)
+        run = replace(run, manifest=read_manifest(folder.path))
         if exit_status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            self._judge_run(confirm)
-            session.exitstatus = self._exit_status(exit_status, records)
+            self._judge_run(run, confirm)
+            session.exitstatus = self._exit_status(exit_status, run.records)
             self._run.add(exit_status=session.exitstatus)
         if self.judgement is not None:
             self._run.add(gate=verdict_facts(self.judgement.verdict))
-        self._write_report()
+        self._write_report(run)
         folder.write_summary("\n".join([f"# {folder.path.name}\n", *self._lines(markdown=True)]))
 
-    def _write_report(self) -> None:
+    def _write_report(self, run: RunData) -> None:
         """report.html; a run without one is still a run."""
-        path, judgement = self._run.folder.path, self.judgement
+        judgement = self.judgement
         try:
             write_report(
-                merge_runs([read_run(path, self.records or None)]),
-                path / "report.html",
+                merge_runs([run]),
+                run.path / "report.html",
                 verdict=judgement.verdict if judgement else None,
                 compared=judgement.compared if judgement else None,
             )
@@ -124,28 +127,23 @@ class Summing:
             self._trouble.append(f"sema-bench: no report.html: {error}")
 
     @property
-    def newly_broken(self) -> frozenset[tuple[str, str, str]]:
-        """(model, config, task) of what passed in the baseline and failed now."""
+    def newly_broken(self) -> frozenset[TaskKey]:
+        """What passed in the baseline and failed now."""
         compared = self.judgement.compared if self.judgement else None
         return frozenset(
-            (comparison.run.model, comparison.run.config, pair.task)
+            TaskKey(pair.task, comparison.run.setup)
             for comparison in (compared.comparisons if compared else ())
             for pair in comparison.worse
         )
 
-    def _judge_run(self, confirm: Confirm) -> None:
+    def _judge_run(self, run: RunData, confirm: Confirm) -> None:
         if self._judge is None:
             return
-        path = self._run.folder.path
-        try:
-            self.judgement = self._judge.judge(path)
-            doubtful = self._judge.to_confirm(self.judgement)
-        except BenchError as error:
-            self._trouble.append(f"sema-bench: no verdict: {error}")
-            return
+        self.judgement = self._judge.judge(run)
+        doubtful = self._judge.to_confirm(self.judgement)
         try:
             if doubtful and (confirmations := confirm(doubtful)):
-                self.judgement = self._judge.judge(path, confirmations)
+                self.judgement = self._judge.judge(run, confirmations)
         except BenchError as error:
             self._trouble.append(f"sema-bench: the broken tasks were not confirmed: {error}")
 

@@ -6,7 +6,6 @@ counts as done. Keys are removed by value from everything that is written.
 
 import json
 import os
-import re
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,13 +16,15 @@ from typing import IO, Any
 from filelock import FileLock, Timeout
 
 from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.records.items import PlannedItem
+from pytest_sema_bench.records.reader import ITEMS_FILE, RUN_FILE
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.whole_file import whole_file
 from pytest_sema_bench.redaction import Redactor
 
 _STOP = ".stop"
 _LOCK = ".lock"
 _GITIGNORE = ".gitignore"
-_SESSION = re.compile(r"records(?:-[a-z]+\d+)?(?:-(\d+))?[_.]")
 _IGNORE = "# Run folders are results, not sources; baselines are kept.\n*\n!.gitignore\n"
 
 
@@ -88,12 +89,9 @@ class RunFolder:
             (parent / _GITIGNORE).unlink()
             parent.rmdir()
 
-    def keep(self, conversation: str, record: Record, transcript: dict[str, Any]) -> Record:
-        """Write the transcript, then the record and sync it; the record with its path.
-
-        `conversation` is the item as a path.
-        """
-        relative = Path("transcripts") / f"{conversation}.json"
+    def keep(self, record: Record, transcript: dict[str, Any]) -> Record:
+        """Write the transcript, then the record and sync it; the record with its path."""
+        relative = Path("transcripts") / f"{record.item.file}.json"
         record = replace(record, transcript=relative.as_posix())
         content = {"record": record.key, "task": record.task, **transcript}
         path = self.path / relative
@@ -117,25 +115,14 @@ class RunFolder:
                 os.fsync(descriptor)
                 self._n_synced = n_written
 
-    def write_items(self, items: Sequence[dict[str, Any]]) -> None:
+    def write_items(self, items: Iterable[PlannedItem]) -> None:
         """Write items.json: what the run set out to do, before it does it."""
-        self._write("items.json", "[\n" + ",\n".join(map(json.dumps, items)) + "\n]\n")
-
-    def read_items(self) -> list[dict[str, Any]]:
-        """What the run set out to do; [] if it did not get that far."""
-        path = self.path / "items.json"
-        items: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.is_file() else []
-        return items
-
-    def read_run(self) -> dict[str, Any]:
-        """What run.json says; {} if there is none yet."""
-        path = self.path / "run.json"
-        content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-        return content
+        lines = (json.dumps(entry.to_json()) for entry in items)
+        self._write(ITEMS_FILE, "[\n" + ",\n".join(lines) + "\n]\n")
 
     def write_run(self, content: dict[str, Any]) -> None:
         """Write run.json anew, so that a reader never sees half of it."""
-        self._write("run.json", _dump(content))
+        self._write(RUN_FILE, _dump(content))
 
     def write_summary(self, text: str) -> None:
         """Write summary.md."""
@@ -176,9 +163,8 @@ class RunFolder:
         raise AssertionError("unreachable")
 
     def _write(self, name: str, text: str) -> None:
-        temporary = self.path / f".{name}.{os.getpid()}"
-        temporary.write_text(self._redactor.clean(text), encoding="utf-8", errors="replace")
-        temporary.replace(self.path / name)
+        with whole_file(self.path / name) as file:
+            file.write(self._redactor.clean(text))
 
 
 def check_writable(folder: Path) -> None:
@@ -187,48 +173,6 @@ def check_writable(folder: Path) -> None:
     probe = folder / f".probe-{os.getpid()}"
     probe.touch()
     probe.unlink()
-
-
-def record_files(run: Path) -> list[Path]:
-    """The records files of a run folder, those of its later sessions last."""
-    numbered = [(_SESSION.match(path.name), path) for path in run.glob("records*.jsonl")]
-    keyed = [(int(found[1] or 1) if found else 1, path.name, path) for found, path in numbered]
-    return [path for *_, path in sorted(keyed)]
-
-
-def read_records(run: Path) -> tuple[Record, ...]:
-    """All whole records of a run folder, in the order of its files.
-
-    A half-written last line, as a killed process leaves it, is left out.
-    Raises BenchError for a line that is whole and no record.
-    """
-    lines = (line for path in record_files(run) for line in whole_lines(path))
-    return tuple(Record.from_json(line) for line in lines if line)
-
-
-def whole_lines(path: Path) -> list[str]:
-    """The lines of a file without the last, if that has no end: a killed process leaves it so."""
-    # Of a half-written line the last character may be half-written too.
-    return path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-
-
-def torn_lines(run: Path) -> tuple[str, ...]:
-    """Names of the records files whose last line is half-written."""
-    return tuple(
-        path.name
-        for path in record_files(run)
-        if not path.read_bytes().endswith(b"\n") and path.stat().st_size
-    )
-
-
-def settled(records: Iterable[Record]) -> dict[str, Record]:
-    """One record for each key, as a run that was taken up has several: a verdict before a void."""
-    by_key: dict[str, Record] = {}
-    for record in records:
-        earlier = by_key.get(record.key)
-        if earlier is None or not earlier.graded:
-            by_key[record.key] = record
-    return by_key
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:

@@ -48,7 +48,7 @@ class Stop(StrEnum):
     STRAY_CALL = "tool call instead of an answer"
 
 
-class RunState(StrEnum):
+class RunStatus(StrEnum):
     """How far a run has come."""
 
     RUNNING = "running"

@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.records.identity import ItemKey, Setup
 from pytest_sema_bench.records.outcome import Outcome, Reason, Stop, Void, read_reason
+from pytest_sema_bench.records.suite import SuiteId, level_name
 from pytest_sema_bench.records.transcript import Tokens
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised whenever a field changes its meaning."""
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a character, as a model's JSON can hold it: no encoding takes it, but an escape does."""
@@ -27,8 +29,10 @@ class Record:
     schema: int = SCHEMA
     key: str
     """Content hash of all that was asked: equal keys are the same question."""
+    suite: SuiteId | None = None
+    """None for a task of no suite, and for records from before there were suites."""
     task: str
-    level: int | None
+    level: str | None
     category: str | None
     model: str
     config: str
@@ -75,6 +79,16 @@ class Record:
     """Path of the transcript, relative to the run folder."""
 
     @property
+    def setup(self) -> Setup:
+        """Who was asked, and how."""
+        return Setup(self.model, self.config)
+
+    @property
+    def item(self) -> ItemKey:
+        """The item that this is about."""
+        return ItemKey(self.task, self.setup, self.sample)
+
+    @property
     def graded(self) -> bool:
         """Whether there is a verdict; what has none says nothing about the model."""
         return self.outcome is not Outcome.VOID
@@ -88,6 +102,7 @@ class Record:
         """One line without the line end, in characters that UTF-8 can write."""
         content = {name: getattr(self, name) for name in self.__dataclass_fields__}
         content["tokens"] = asdict(self.tokens)
+        content["suite"] = self.suite and self.suite.as_json()
         line = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
@@ -102,6 +117,8 @@ class Record:
                     f"the record has schema {schema}, this version reads up to {SCHEMA}"
                 )
             known = cls.__dataclass_fields__
+            data["schema"], data["level"] = SCHEMA, level_name(data["level"])
+            data["suite"] = SuiteId.from_json(data.get("suite"))
             data["tokens"] = Tokens(**data["tokens"])
             data["outcome"] = Outcome(data["outcome"])
             data["reason"] = read_reason(data["outcome"], data["reason"])

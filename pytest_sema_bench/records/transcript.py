@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 ChatMessage = dict[str, Any]
+TEXT_TOOL_CALLS = "text-tool-calls"
+"""What is noted of a call whose reply held tool calls in its text."""
 
 
 def message_text(message: ChatMessage) -> str:
@@ -60,7 +62,8 @@ class Call:
     """Time of the attempt that succeeded."""
     retries: int
     adaptations: tuple[str, ...] = ()
-    """What was changed in the request because the server refuses it otherwise."""
+    """What was changed in the request because the server refuses it otherwise, and
+    `text-tool-calls=FORM` where the calls of the reply stood in its text."""
     upstream: str | None = None
     """Who really answered, where a router says so."""
     fingerprint: str | None = None

@@ -1,5 +1,6 @@
 """Comparisons and verdicts as plain data for JSON: for scripts, and for run.json."""
 
+from dataclasses import asdict
 from typing import Any
 
 from pytest_sema_bench.gate.compare import Compared, Comparison, Pair, Rates
@@ -30,7 +31,12 @@ def verdict_facts(verdict: GateVerdict) -> dict[str, Any]:
             for test in verdict.tests
         ],
         "confirmed": [
-            {name: getattr(entry, name) for name in entry.__dataclass_fields__}
+            {
+                **asdict(entry.task.setup),
+                "task": entry.task.task,
+                "n_pass": entry.n_pass,
+                "n_graded": entry.n_graded,
+            }
             for entry in verdict.confirmed
         ],
     }
@@ -38,16 +44,17 @@ def verdict_facts(verdict: GateVerdict) -> dict[str, Any]:
 
 def _source(compared: Compared, *, of_run: bool) -> dict[str, Any]:
     results = compared.run if of_run else compared.base
-    return {"source": results.source, "run": results.run, "date": results.date}
+    suite = results.suite and results.suite.as_json()
+    return {"source": results.source, "run": results.run, "date": results.date, "suite": suite}
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:
     test, usage = comparison.test, comparison.usage
     return {
-        "model": comparison.run.model,
-        "config": comparison.run.config,
-        "baseline_model": comparison.base.model,
-        "baseline_config": comparison.base.config,
+        "model": comparison.run.setup.model,
+        "config": comparison.run.setup.config,
+        "baseline_model": comparison.base.setup.model,
+        "baseline_config": comparison.base.setup.config,
         "total": _rates(comparison.total) if comparison.total else None,
         "difference_interval": comparison.interval,
         "p_worse": test.p_worse if test else None,

@@ -74,7 +74,7 @@ def annotation(
 
 def failure_annotation(record: Record, path: str, line: int, *, broken: bool = False) -> str:
     """The annotation for an item that failed; `broken` if it passed in the baseline."""
-    name = f"{record.task} [{record.model}-{record.config}-s{record.sample}]"
+    name = f"{record.task} [{record.item.label}]"
     what = "newly broken" if broken else "void" if not record.graded else "wrong"
     text = printable(record.reason)
     case = next((case for case in record.cases if not case["pass"]), None)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from pytest_sema_bench.records.outcome import RunState
+from pytest_sema_bench.records.outcome import RunStatus
 from pytest_sema_bench.report.text import NO_VALUE, percent, safe, tabulated
-from pytest_sema_bench.tables.history import History, ModelEntry, RunEntry, sparkline, trends
+from pytest_sema_bench.tables.history import History, RunEntry, SetupEntry, sparkline, trends
 
 _HEADERS = ("date", "commit", "model", "tasks", "passed", "rate", "cost $", "gate", "run")
 _COMMIT_CHARS = 9
@@ -35,8 +35,8 @@ def _trend_lines(history: History, *, ascii_only: bool) -> Iterator[str]:
         yield f"  {safe(trend.name):<{width}}  {line}  now {percent(trend.rates[-1])}"
 
 
-def _cells(run: RunEntry, model: ModelEntry, no_value: str) -> tuple[str, ...]:
-    state = "" if run.state in (None, RunState.FINISHED) else f" ({run.state})"
+def _cells(run: RunEntry, model: SetupEntry, no_value: str) -> tuple[str, ...]:
+    state = "" if run.state in (None, RunStatus.FINISHED) else f" ({run.state})"
     return (
         safe((run.date or no_value)[:16].replace("T", " ")),
         safe((run.commit or no_value)[:_COMMIT_CHARS]),

@@ -22,6 +22,7 @@ from pytest_sema_bench.cache import cache_folder
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.gate.compare import Compared, Comparison
 from pytest_sema_bench.gate.verdict import GateVerdict
+from pytest_sema_bench.records.whole_file import whole_file
 from pytest_sema_bench.report.charts import line_points
 from pytest_sema_bench.report.overview import Overview, item_href, list_href, make_overview
 from pytest_sema_bench.report.payload import SharedTexts, conversations, item_index, pack
@@ -48,16 +49,11 @@ def write_report(
     compared: Compared | None = None,
 ) -> None:
     """Write the report on a run. Raises BenchError if the file cannot be written."""
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        with whole_file(path, "backslashreplace") as file:
             file.writelines(_chunks(merged, verdict, compared))
-        temporary.replace(path)
     except OSError as error:
         raise BenchError(f"the report cannot be written to {path}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def visible(value: Any) -> Any:

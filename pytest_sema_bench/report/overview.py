@@ -9,15 +9,15 @@ from urllib.parse import quote
 from pytest_sema_bench.gate.stats import wilson_interval
 from pytest_sema_bench.records.outcome import Outcome, Void
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import OTHER, in_order
 from pytest_sema_bench.report.charts import Priced, Scatter, scatter
-from pytest_sema_bench.report.runs import Entry, Merged
+from pytest_sema_bench.report.runs import Merged, ReportItem
 from pytest_sema_bench.tables.levels import Row, Table, make_tables
 from pytest_sema_bench.tables.vm_errors import ErrorTable, make_error_tables
 
 T = TypeVar("T")
 K = TypeVar("K")
 
-_OTHER = "other"
 _GLYPHS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.VOID: "∅"}
 _MOST_COMMON = 4
 
@@ -110,17 +110,16 @@ class Overview:
 
 def make_overview(merged: Merged) -> Overview:
     """The overview of a run."""
-    tables = make_tables(merged.records, merged.expected)
-    errors = {(t.model, t.config): t for t in make_error_tables(merged.records)}
-    records = _grouped(merged.records, lambda record: (record.model, record.config))
+    tables = make_tables(merged.records, merged.planned, merged.levels)
+    errors = {table.setup: table for table in make_error_tables(merged.records, merged.levels)}
+    records = _grouped(merged.records, lambda record: record.setup)
     lines = [
-        _model_line(table, records.get(key, []), errors.get(key))
+        _model_line(table, records.get(table.setup, []), errors.get(table.setup))
         for table in tables
-        for key in [(table.model, table.config)]
     ]
     lines.sort(key=lambda line: (-(line.total.pass_rate or 0.0), line.name))
     names = [line.name for line in lines]
-    levels = sorted({label for line in lines for label in line.levels}, key=_level_order)
+    levels = in_order((label for line in lines for label in line.levels), merged.levels)
     return Overview(
         models=tuple(lines),
         levels=tuple(levels),
@@ -185,9 +184,9 @@ def _priced(line: ModelLine) -> Priced:
 
 
 def _heat(
-    entries: Sequence[Entry], names: Sequence[str], levels: Sequence[str]
+    entries: Sequence[ReportItem], names: Sequence[str], levels: Sequence[str]
 ) -> tuple[HeatBlock, ...]:
-    by_task = _grouped(entries, lambda entry: (_level(entry.item.level), entry.item.task))
+    by_task = _grouped(entries, lambda entry: (entry.planned.level or OTHER, entry.item.task))
     blocks = []
     for level in levels:
         rows = []
@@ -199,7 +198,7 @@ def _heat(
     return tuple(blocks)
 
 
-def _cell(entries: Sequence[Entry]) -> Cell:
+def _cell(entries: Sequence[ReportItem]) -> Cell:
     first = entries[0]
     outcomes = [entry.record.outcome if entry.record else None for entry in entries]
     n_pass = outcomes.count(Outcome.PASS)
@@ -212,7 +211,7 @@ def _cell(entries: Sequence[Entry]) -> Cell:
         text=_glyph(outcomes[0]) if single else f"{n_pass}/{n_graded}",
         title=f"{first.item.task}, {first.model}: {shown}",
         href=(
-            item_href(first.item.task, first.label)
+            item_href(first.item.task, first.item.label)
             if single
             else list_href(task=first.item.task, model=first.model)
         ),
@@ -241,7 +240,7 @@ def _error_lines(
     for table in tables:
         for row in table.rows:
             by_level[row.error_class].update(row.by_level)
-            by_model[row.error_class][f"{table.model}-{table.config}"] += row.n_total
+            by_model[row.error_class][table.setup.name] += row.n_total
             about[row.error_class].update(dict(row.names))
     lines = [
         ErrorLine(
@@ -268,11 +267,3 @@ def _grouped(values: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
     for value in values:
         groups.setdefault(key(value), []).append(value)
     return groups
-
-
-def _level(level: int | None) -> str:
-    return f"L{level}" if level else _OTHER
-
-
-def _level_order(label: str) -> tuple[bool, str]:
-    return label == _OTHER, label

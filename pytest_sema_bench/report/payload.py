@@ -15,7 +15,8 @@ from typing import Any
 
 from pytest_sema_bench.records.outcome import Void
 from pytest_sema_bench.records.record import Record
-from pytest_sema_bench.report.runs import Entry
+from pytest_sema_bench.records.suite import OTHER
+from pytest_sema_bench.report.runs import ReportItem
 
 _SHARED_ROLES = frozenset({"system", "user", "developer"})
 _NAME_CHARS = 80
@@ -23,7 +24,7 @@ _BATCH = 64
 _N_THREADS = 2
 
 
-def item_index(entries: Iterable[Entry]) -> list[dict[str, Any]]:
+def item_index(entries: Iterable[ReportItem]) -> list[dict[str, Any]]:
     """What lists and filters need of each item; its place is the number of its conversation."""
     return [_line(entry) for entry in entries]
 
@@ -33,7 +34,7 @@ def pack(data: object) -> str:
     return _squeeze(json.dumps(data, separators=(",", ":")))
 
 
-def conversations(entries: Iterable[Entry], shared: "SharedTexts") -> Iterator[str]:
+def conversations(entries: Iterable[ReportItem], shared: "SharedTexts") -> Iterator[str]:
     """Each item's record and conversation, packed; "" for an item without a record."""
     texts = (_content(entry, shared) for entry in entries)
     with ThreadPoolExecutor(_N_THREADS) as threads:
@@ -62,13 +63,13 @@ class SharedTexts:
         return list(self._numbers)
 
 
-def _line(entry: Entry) -> dict[str, Any]:
-    item, record = entry.item, entry.record
+def _line(entry: ReportItem) -> dict[str, Any]:
+    record = entry.record
     line: dict[str, Any] = {
-        "task": item.task,
-        "level": f"L{item.level}" if item.level else "other",
+        "task": entry.item.task,
+        "level": entry.planned.level or OTHER,
         "model": entry.model,
-        "label": entry.label,
+        "label": entry.item.label,
         "outcome": record.outcome if record else "missing",
         "reason": record.reason if record else Void.MISSING,
     }
@@ -84,7 +85,7 @@ def _line(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _content(entry: Entry, shared: SharedTexts) -> str:
+def _content(entry: ReportItem, shared: SharedTexts) -> str:
     if entry.record is None:
         return ""
     talk = _read_transcript(entry.folder, entry.record)

@@ -54,20 +54,19 @@ def error_lines(tables: Sequence[ErrorTable], *, markdown: bool = False) -> Iter
     for table in tables:
         if not table.rows:
             continue
-        title = f"VM errors of {table.model}-{table.config}, in tool calls and in grading"
+        title = f"VM errors of {table.setup.name}, in tool calls and in grading"
         yield f"### {title}" if markdown else title
         yield ""
-        levels = sorted({level for row in table.rows for level in row.by_level})
         rows = [
             [
                 row.error_class,
-                *(str(row.by_level.get(level, 0)) for level in levels),
+                *(str(row.by_level.get(level, 0)) for level in table.levels),
                 str(row.n_total),
                 ", ".join(f"{safe(name, width=30)} ×{n}" for name, n in row.names) or NO_VALUE,
             ]
             for row in table.rows
         ]
-        headers = ["error", *levels, "all", "most often about"]
+        headers = ["error", *table.levels, "all", "most often about"]
         yield from tabulated(headers, rows, markdown=markdown)
         if table.n_saw_error:
             yield (

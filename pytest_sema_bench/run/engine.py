@@ -45,7 +45,7 @@ from pytest_sema_bench.suite.task import Task
 
 T = TypeVar("T")
 
-Keep = Callable[[WorkItem, Record, dict[str, Any]], Record]
+Keep = Callable[[Record, dict[str, Any]], Record]
 """Puts a record and its transcript on disk and gives the record with the transcript's path."""
 
 
@@ -271,11 +271,11 @@ class _Resources:
         transcript = run.transcript.as_json() if run else {"messages": [], "calls": []}
         if isinstance(end, NoVerdict) and end.trace:
             transcript["traceback"] = end.trace
-        return await asyncio.shield(self._put_away(item, self._redacted(record), transcript))
+        return await asyncio.shield(self._put_away(self._redacted(record), transcript))
 
-    async def _put_away(self, item: WorkItem, record: Record, transcript: dict[str, Any]) -> Record:
+    async def _put_away(self, record: Record, transcript: dict[str, Any]) -> Record:
         loop = asyncio.get_running_loop()
-        record = await loop.run_in_executor(None, self._keep, item, record, transcript)
+        record = await loop.run_in_executor(None, self._keep, record, transcript)
         self._ledger.count(self._terms.run, graded=record.graded, n_retries=record.retries)
         return record
 
@@ -308,10 +308,11 @@ class _Resources:
                 model_id=item.model.id,
                 config=config,
                 toolbox=self._toolboxes[config.name],
-                conversation=item.conversation,
+                conversation=item.item.file,
+                text_tool_calls=item.model.text_tool_calls,
             )
         finally:
-            client.end(item.conversation)
+            client.end(item.item.file)
 
     def _client(self, model: Model) -> ChatClient:
         place = model.name, model.base_url

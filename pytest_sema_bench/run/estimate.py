@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from pytest_sema_bench.agent.loop import system_prompt
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.records.folder import read_records
+from pytest_sema_bench.records.reader import RUN_FILE, read_run
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Tokens
 from pytest_sema_bench.run.item import WorkItem
@@ -42,7 +42,7 @@ def make_estimates(items: Sequence[WorkItem], report_dir: Path) -> tuple[Estimat
     """An estimate for each model and configuration, in order of appearance. Calls nobody."""
     groups: dict[str, list[WorkItem]] = defaultdict(list)
     for item in items:
-        groups[f"{item.model.name}-{item.config.name}"].append(item)
+        groups[item.item.setup.name].append(item)
     records = list(_earlier_records(report_dir))
     return tuple(_estimate(name, members, records) for name, members in groups.items())
 
@@ -75,23 +75,17 @@ def estimate_lines(estimates: Sequence[Estimate]) -> Iterator[str]:
 
 
 def _earlier_records(report_dir: Path) -> Iterator[Record]:
-    runs = sorted((path.parent for path in report_dir.glob("*/run.json")), reverse=True)
+    runs = sorted((path.parent for path in report_dir.glob(f"*/{RUN_FILE}")), reverse=True)
     for run in runs[:_N_RUNS]:
         try:
-            yield from read_records(run)
+            yield from read_run(run, may_be_empty=True).records
         except BenchError:
             continue  # a damaged run is no reason not to estimate
 
 
 def _estimate(name: str, items: Sequence[WorkItem], records: Sequence[Record]) -> Estimate:
-    model, config = items[0].model, items[0].config
-    known = [
-        record
-        for record in records
-        if (record.model, record.config) == (model.name, config.name)
-        and record.graded
-        and record.tokens.total
-    ]
+    model, setup = items[0].model, items[0].item.setup
+    known = [r for r in records if r.setup == setup and r.graded and r.tokens.total]
     by_task, by_level = _means(known, "task"), _means(known, "level")
     found = [by_task.get(i.task.id) or by_level.get(i.task.level) for i in items]
     used = [tokens or _guess(item) for tokens, item in zip(found, items, strict=True)]

@@ -1,19 +1,16 @@
 """One thing to ask: a task for one model in one configuration, one sample of it."""
 
-import hashlib
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from pytest_sema_bench.agent.loop import system_prompt
 from pytest_sema_bench.catalog.models import Model
+from pytest_sema_bench.records.identity import ItemKey, Setup
+from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.record import content_key
 from pytest_sema_bench.settings import DEFAULT_MAX_TOKENS, Config, Sampling
 from pytest_sema_bench.suite.task import Task
-
-_LONGEST_NAME = 120
-"""File systems take 255 bytes, with the extension."""
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots, for the key is kept once it is known
@@ -29,7 +26,7 @@ class WorkItem:
     def name(self) -> str:
         """The item's name in pytest: `palindrome[kimi-k2.6-tools]`, `…-s2` for sample 2."""
         suffix = f"-s{self.sample}" if self.sample > 1 else ""
-        return f"{self.task.slug}[{self.model.name}-{self.config.name}{suffix}]"
+        return f"{self.task.slug}[{self.item.setup.name}{suffix}]"
 
     @property
     def id(self) -> str:
@@ -37,10 +34,20 @@ class WorkItem:
         return f"{self.task.id}::{self.name}"
 
     @property
-    def conversation(self) -> str:
-        """The item as a path: `L2-05-palindrome/kimi-k2.6-tools-s1`."""
-        name = f"{self.model.name}-{self.config.name}-s{self.sample}"
-        return f"{_file_name(self.task.id)}/{_file_name(name)}"
+    def item(self) -> ItemKey:
+        """What names it in records."""
+        return ItemKey(self.task.id, Setup(self.model.name, self.config.name), self.sample)
+
+    @property
+    def planned(self) -> PlannedItem:
+        """Its entry in items.json."""
+        return PlannedItem(
+            item=self.item,
+            suite=self.task.suite.id if self.task.suite else None,
+            level=self.task.level,
+            key=self.key,
+            task_hash=self.task.task_hash,
+        )
 
     @property
     def asked(self) -> Config:
@@ -75,14 +82,5 @@ def ask_content(model: Model, config: Config) -> dict[str, Any]:
         "config": [config.name, list(config.tools), config.max_rounds],
         "docs": config.docs if "docs_search" in config.tools else None,
         "sampling": sampling,
+        "text_tool_calls": model.text_tool_calls.value,
     }
-
-
-def _file_name(text: str) -> str:
-    """The text in what every file system takes; with a hash of it if something had to go.
-
-    `openrouter:deepseek/chat` becomes `openrouter_deepseek_chat-43b291`, so two names that differ
-    only in what is lost keep files of their own.
-    """
-    name = re.sub(r"[^\w.-]+", "_", text).lstrip(".")[:_LONGEST_NAME]
-    return name if name == text else f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -1,7 +1,7 @@
 """A run as a whole: what it set out to do, what came of it, and what its run.json says."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,16 +11,17 @@ from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.docsearch.settings import DocsSettings
 from pytest_sema_bench.gate.policy import Judge
 from pytest_sema_bench.grading.grader import GRADER_VERSION
-from pytest_sema_bench.records.folder import RunFolder, read_records, settled
-from pytest_sema_bench.records.outcome import RunState, Void
+from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.outcome import RunStatus, Void
+from pytest_sema_bench.records.reader import RunData, read_items, read_manifest
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.provenance import git_commit, machine, versions
 from pytest_sema_bench.run.resume import (
-    Earlier,
-    find_earlier,
+    ResumedRun,
+    find_resumed,
     question_hashes,
-    read_earlier,
+    read_resumed,
 )
 from pytest_sema_bench.sema.vm import VMInfo
 from pytest_sema_bench.settings import Config, Settings
@@ -44,46 +45,19 @@ class Plan:
         """By `model-config`, a hash of all that is the same for every task."""
         return question_hashes((m, c) for m in self.models for c in self.configs)
 
-    def earlier(self, report_dir: Path) -> Earlier | None:
+    def earlier(self, report_dir: Path) -> ResumedRun | None:
         """The run to take up, if that is asked for and there is one. Raises BenchError."""
         if self.settings.resume is None:
             return None
-        tasks = None if self.settings.tasks is None else str(self.settings.tasks)
-        return find_earlier(self.settings.resume, report_dir, self.questions, tasks)
-
-
-def item_entries(items: Iterable[WorkItem], earlier: Sequence[dict[str, Any]]) -> list[Any]:
-    """What items.json holds: the run's items, after those of a run that is taken up."""
-    entries = {_place(entry): entry for entry in earlier}
-    for item in items:
-        entry = {
-            "key": item.key,
-            "task": item.task.id,
-            "level": item.task.level,
-            "model": item.model.name,
-            "config": item.config.name,
-            "sample": item.sample,
-            "task_hash": item.task.task_hash,
-        }
-        entries[_place(entry)] = entry
-    return list(entries.values())
-
-
-def _place(entry: Mapping[str, Any]) -> tuple[object, ...]:
-    return entry["task"], entry["model"], entry["config"], entry["sample"]
-
-
-def run_records(path: Path, entries: Iterable[Mapping[str, Any]]) -> list[Record]:
-    """One record for each item that has one; those of questions that changed are left out."""
-    keys = {entry["key"] for entry in entries}
-    records = settled(read_records(path))
-    return [record for key, record in records.items() if key in keys or not keys]
+        path = self.settings.tasks
+        tasks = {"suite": self.settings.suite, "tasks": None if path is None else str(path)}
+        return find_resumed(self.settings.resume, report_dir, self.questions, tasks)
 
 
 class Run:
     """A run's plan and folder, and what an earlier run left in it."""
 
-    def __init__(self, plan: Plan, folder: RunFolder, earlier: Earlier | None) -> None:
+    def __init__(self, plan: Plan, folder: RunFolder, earlier: ResumedRun | None) -> None:
         self.plan = plan
         self.folder = folder
         self._earlier = earlier
@@ -113,41 +87,43 @@ class Run:
 
     def look_again(self) -> None:
         """Take in what other processes have finished: an earlier run, or a worker that died."""
-        self._earlier = read_earlier(self.folder.path)
+        self._earlier = read_resumed(self.folder.path)
 
-    def begin(self, items: Iterable[WorkItem], vm: VMInfo, started: float) -> None:
+    def begin(self, items: Sequence[WorkItem], vm: VMInfo, started: float) -> None:
         """Write items.json and run.json; `started` is in seconds since the epoch."""
-        self.folder.write_items(item_entries(items, self.folder.read_items()))
-        begun = [*self.folder.read_run().get("begun", []), _moment(started)]
-        self._write(RunState.RUNNING, vm=vm.label, begun=list(dict.fromkeys(begun)))
+        # A question that changed replaces the one in its place.
+        entries = {entry.item: entry for entry in read_items(self.folder.path)}
+        entries |= {item.item: item.planned for item in items}
+        self.folder.write_items(entries.values())
+        begun = [*read_manifest(self.folder.path).begun, _moment(started)]
+        suite = next((item.task.suite for item in items if item.task.suite), None)
+        about = suite and {**suite.id.as_json(), "levels": suite.level_names}
+        begun = list(dict.fromkeys(begun))
+        self._write(RunStatus.RUNNING, vm=vm.label, suite=about, begun=begun)
 
-    def end(self, records: Sequence[Record], exit_status: int) -> None:
+    def end(self, run: RunData, exit_status: int) -> None:
         """Write run.json for the last time: `finished` if every item was tried."""
-        n_missing = len(self.folder.read_items()) - len(records)
-        untried = n_missing or any(record.reason is Void.BUDGET for record in records)
+        n_missing = len(run.items) - len(run.records)
+        untried = n_missing or any(record.reason is Void.BUDGET for record in run.records)
         self._write(
-            RunState.INCOMPLETE if untried else RunState.FINISHED,
+            RunStatus.INCOMPLETE if untried else RunStatus.FINISHED,
             end=_now(),
             exit_status=exit_status,
             n_missing=n_missing,
-            n_void=sum(not record.graded for record in records),
+            n_void=sum(not record.graded for record in run.records),
         )
 
     def add(self, **more: object) -> None:
         """Add to what run.json says."""
-        self.folder.write_run(self.folder.read_run() | more)
+        self.folder.write_run({**read_manifest(self.folder.path).content, **more})
 
-    def records(self) -> list[Record]:
-        """One record for each item that has one. Raises BenchError if one cannot be read."""
-        return run_records(self.folder.path, self.folder.read_items())
-
-    def _write(self, state: RunState, **more: object) -> None:
-        plan, before = self.plan, self.folder.read_run()
-        content = {
+    def _write(self, state: RunStatus, **more: object) -> None:
+        plan, before = self.plan, read_manifest(self.folder.path)
+        content: dict[str, Any] = {
             "run": self.folder.path.name,
             "state": state,
             "start": None,
-            "begun": before.get("begun", []),
+            "begun": list(before.begun),
             "end": None,
             "exit_status": None,
             "n_missing": None,
@@ -157,9 +133,12 @@ class Run:
             "configs": [asdict(config) for config in plan.configs],
             "docs": {**asdict(plan.docs), "backend": plan.docs.backend.value},
             "questions": plan.questions,
-            "vm": before.get("vm"),
+            "vm": before.vm,
             "grader": GRADER_VERSION,
-            "task_hashes": {e["task"]: e["task_hash"] for e in self.folder.read_items()},
+            "suite": before.content.get("suite"),
+            "task_hashes": {
+                entry.item.task: entry.task_hash for entry in read_items(self.folder.path)
+            },
             "versions": versions(),
             "git_commit": git_commit(plan.root),
             "machine": machine(),

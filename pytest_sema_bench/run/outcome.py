@@ -69,6 +69,7 @@ def make_record(
     return Record(
         key=item.key,
         task=item.task.id,
+        suite=item.task.suite.id if item.task.suite else None,
         level=item.task.level,
         category=item.task.category,
         model=item.model.name,

@@ -4,24 +4,24 @@ A verdict is kept, whether right or wrong; what is void or missing is asked agai
 told apart by their content hash, never by their place.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.errors import BenchError, SettingsError
 from pytest_sema_bench.grading.grader import GRADER_VERSION
-from pytest_sema_bench.records.folder import RunFolder, read_records, settled, torn_lines
-from pytest_sema_bench.records.outcome import RunState
+from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.identity import Setup
+from pytest_sema_bench.records.outcome import RunStatus
+from pytest_sema_bench.records.reader import RUN_FILE, read_manifest, read_run
 from pytest_sema_bench.records.record import Record, content_key
 from pytest_sema_bench.run.item import ask_content, asked_config
 from pytest_sema_bench.settings import NEWEST, Config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
+class ResumedRun:
     """A run that is taken up."""
 
     path: Path
@@ -46,51 +46,42 @@ class Earlier:
 def question_hashes(pairs: Iterable[tuple[Model, Config]]) -> dict[str, str]:
     """By `model-config`, a hash of all that is the same for every task."""
     return {
-        f"{model.name}-{config.name}": content_key(
+        Setup(model.name, config.name).name: content_key(
             **ask_content(model, asked_config(model, config))
         )
         for model, config in pairs
     }
 
 
-def find_earlier(
-    name: str, report_dir: Path, questions: Mapping[str, str], tasks: str | None
-) -> Earlier | None:
+def find_resumed(
+    name: str, report_dir: Path, questions: Mapping[str, str], tasks: Mapping[str, str | None]
+) -> ResumedRun | None:
     """The run called `name`, or the newest unfinished one that asks any of the same questions.
+
+    `tasks` are the settings that say which tasks are asked.
 
     None if there is no such newest one. Raises SettingsError for a name without a run, BenchError
     if its records cannot be read.
     """
     if name != NEWEST:
         path = Path(name) if Path(name).is_dir() else report_dir / name
-        if not (path / "run.json").is_file():
+        if not (path / RUN_FILE).is_file():
             raise SettingsError(f"--sema-resume: there is no run {name!r} in {report_dir}")
-        _run_json(path)
-        return read_earlier(path.resolve())
+        return read_resumed(path.resolve())
     # A run's name begins with its time.
-    for path in sorted(report_dir.glob("*/run.json"), reverse=True):
+    for path in sorted(report_dir.glob(f"*/{RUN_FILE}"), reverse=True):
         try:
-            content = _run_json(path.parent)
+            manifest = read_manifest(path.parent)
         except BenchError:
             continue
-        same = set(content.get("questions", {}).items()) & set(questions.items())
-        same_tasks = content.get("settings", {}).get("tasks") == tasks
-        if content.get("grader") not in (None, GRADER_VERSION):
+        same = manifest.questions.items() & questions.items()
+        same_tasks = all(manifest.settings.get(name) == value for name, value in tasks.items())
+        if manifest.grader not in (None, GRADER_VERSION):
             continue  # its verdicts are those of another grader
-        unfinished = content.get("state") != RunState.FINISHED or content.get("n_void")
+        unfinished = manifest.state is not RunStatus.FINISHED or manifest.n_void
         if unfinished and same and same_tasks and _is_free(path.parent):
-            return read_earlier(path.parent)
+            return read_resumed(path.parent)
     return None
-
-
-def _run_json(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads((path / "run.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path / 'run.json'} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path / 'run.json'} cannot be read: it holds no object")
-    return content
 
 
 def _is_free(path: Path) -> bool:
@@ -103,13 +94,15 @@ def _is_free(path: Path) -> bool:
     return True
 
 
-def read_earlier(path: Path) -> Earlier:
+def read_resumed(path: Path) -> ResumedRun:
     """What there is in a run's folder so far. Raises BenchError if a record cannot be read."""
-    records = read_records(path)
-    return Earlier(
+    run = read_run(path, may_be_empty=True)
+    return ResumedRun(
         path=path,
-        verdicts={key: r for key, r in settled(records).items() if r.graded},
-        n_sessions=len(RunFolder(path).read_run().get("begun", [])),
-        spent_usd=sum(record.cost_usd or 0.0 for record in records),
-        torn=torn_lines(path),
+        # By question, so that one which is asked again after another version of its task, and so
+        # is no item of the run yet, has its verdict too; the first of them, as everywhere.
+        verdicts={record.key: record for record in reversed(run.written) if record.graded},
+        n_sessions=len(run.manifest.begun),
+        spent_usd=sum(record.cost_usd or 0.0 for record in run.written),
+        torn=run.torn,
     )

@@ -80,11 +80,16 @@ class Selection:
         return self.names[int(node.id[1:].rstrip("_"))] in names
 
 
-def names_of(task: str, level: int | None, category: str | None) -> frozenset[str]:
+def slug_of(task: str, level: str | None) -> str:
+    """The id without level and number: `palindrome` of `L2-05-palindrome`."""
+    if level is None or not task.startswith(f"{level}-"):
+        return task
+    return re.sub(r"^\d+-", "", task.removeprefix(f"{level}-"))
+
+
+def names_of(task: str, level: str | None, category: str | None) -> frozenset[str]:
     """What a task of this id answers to: its id, its slug, its level, its category."""
-    names = {task, re.sub(r"^L\d+-\d+-", "", task)}
-    names |= {f"L{level}"} if level is not None else set()
-    return frozenset(names | ({category} if category else set()))
+    return frozenset(filter(None, (task, slug_of(task, level), level, category)))
 
 
 def _check(text: str, node: ast.expr) -> None:
@@ -103,6 +108,6 @@ def _check(text: str, node: ast.expr) -> None:
 def _refusal(text: str, message: str, column: int | None) -> SettingsError:
     where = "" if column is None else f", column {column + 1}"
     return SettingsError(
-        f"must-pass expression {text!r}{where}: {message}. Names are task ids, slugs, L1 to L5 "
+        f"must-pass expression {text!r}{where}: {message}. Names are task ids, slugs, levels "
         "and categories, joined by and, or, not and brackets"
     )

@@ -1,21 +1,22 @@
 """The runs in a reports folder, oldest first: what each found, and how a model's rate moved."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.gate.load import load_results, read_run_json
+from pytest_sema_bench.gate.load import run_results
 from pytest_sema_bench.gate.task_results import Group
+from pytest_sema_bench.records.outcome import RunStatus
+from pytest_sema_bench.records.reader import RUN_FILE, read_run, record_files
+from pytest_sema_bench.records.suite import hash_of_tasks
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _DIGITS = "0123456789"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelEntry:
+class SetupEntry:
     """One model and configuration of a run."""
 
     name: str
@@ -41,10 +42,10 @@ class RunEntry:
     commit: str | None
     suite: str | None
     """Hash of the tasks it set out to do; equal suites can be compared."""
-    state: str | None
+    state: RunStatus | None
     gate: str | None
     """The verdict, if the run was judged."""
-    models: tuple[ModelEntry, ...]
+    models: tuple[SetupEntry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,39 +100,27 @@ def sparkline(rates: Sequence[float], *, ascii_only: bool = False) -> str:
 
 
 def _is_run(path: Path) -> bool:
-    return path.is_dir() and ((path / "run.json").exists() or any(path.glob("records*.jsonl")))
+    return path.is_dir() and ((path / RUN_FILE).exists() or bool(record_files(path)))
 
 
 def _entry(path: Path) -> RunEntry:
-    run = read_run_json(path)
-    gate = run.get("gate")
+    run = read_run(path)
     return RunEntry(
         folder=str(path),
-        date=_text(run.get("start")),
-        commit=_text(run.get("git_commit")),
-        suite=_suite(run.get("task_hashes")),
-        state=_text(run.get("state")),
-        gate=_text(gate.get("outcome")) if isinstance(gate, dict) else None,
-        models=tuple(map(_model, load_results(path).groups)),
+        date=run.manifest.start,
+        commit=run.manifest.git_commit,
+        suite=hash_of_tasks(run.manifest.task_hashes),
+        state=run.manifest.state,
+        gate=run.manifest.gate,
+        models=tuple(map(_model, run_results(run).groups)),
     )
 
 
-def _model(group: Group) -> ModelEntry:
-    return ModelEntry(
+def _model(group: Group) -> SetupEntry:
+    return SetupEntry(
         name=group.name,
         n_tasks=len(group.tasks),
         n_graded=sum(len(task.graded) for task in group.tasks),
         n_pass=sum(task.n_pass for task in group.tasks),
         cost_usd=group.usage(task.task for task in group.tasks).cost_usd,
     )
-
-
-def _suite(hashes: Any) -> str | None:
-    if not isinstance(hashes, dict) or not hashes:
-        return None
-    text = "\n".join(f"{task} {hashes[task]}" for task in sorted(hashes))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_sema_bench.gate.stats import clustered_interval
-from pytest_sema_bench.records.expected import Expected
+from pytest_sema_bench.records.identity import Setup
+from pytest_sema_bench.records.items import Pairing, PlannedItem, paired
 from pytest_sema_bench.records.outcome import Reason
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import OTHER, in_order
 
 ALL = "all"
 
@@ -65,14 +67,13 @@ class Row:
 class Table:
     """The rows of one model in one configuration, levels first, all last."""
 
-    model: str
-    config: str
+    setup: Setup
     rows: tuple[Row, ...]
 
     @property
     def name(self) -> str:
         """`kimi-k2.6-tools`, as in item names."""
-        return f"{self.model}-{self.config}"
+        return self.setup.name
 
     @property
     def total(self) -> Row:
@@ -80,33 +81,31 @@ class Table:
         return self.rows[-1]
 
 
-def make_tables(records: Iterable[Record], expected: Iterable[Expected] = ()) -> tuple[Table, ...]:
-    """A table for each model and configuration, in order of appearance.
+def make_tables(
+    records: Iterable[Record],
+    planned: Iterable[PlannedItem] = (),
+    levels: Sequence[str] = (),
+) -> tuple[Table, ...]:
+    """A table for each model and configuration, in order of appearance, of one record an item.
 
-    What is `expected` and has no record is counted as missing, so that rows add up to what
-    the run set out to do.
+    What is planned and has no record is counted as missing, so that rows add up to what the run
+    set out to do. `levels` is their order in the suite, () if that is not known.
     """
-    by_item = {Expected.of(record): record for record in records}
-    items = list(dict.fromkeys([*expected, *by_item]))
-    groups: dict[tuple[str, str], list[Expected]] = defaultdict(list)
-    for item in items:
-        groups[item.model, item.config].append(item)
+    groups: dict[Setup, list[Pairing]] = defaultdict(list)
+    for pairing in paired(records, planned):
+        groups[pairing[0].item.setup].append(pairing)
     tables = []
-    for (model, config), members in groups.items():
-        levels = sorted({item.level for item in members}, key=lambda level: level or 99)
+    for setup, members in groups.items():
         rows = [
-            _row(
-                f"L{level}" if level else "other", [i for i in members if i.level == level], by_item
-            )
-            for level in levels
+            _row(level or OTHER, [m for m in members if m[0].level == level])
+            for level in in_order((entry.level for entry, _ in members), levels)
         ]
-        rows.append(_row(ALL, members, by_item))
-        tables.append(Table(model=model, config=config, rows=tuple(rows)))
+        tables.append(Table(setup=setup, rows=(*rows, _row(ALL, members))))
     return tuple(tables)
 
 
-def _row(label: str, items: Sequence[Expected], by_item: dict[Expected, Record]) -> Row:
-    records = [by_item[item] for item in items if item in by_item]
+def _row(label: str, items: Sequence[Pairing]) -> Row:
+    records = [record for _, record in items if record is not None]
     graded = [record for record in records if record.graded]
     by_task: dict[str, list[bool]] = defaultdict(list)
     for record in graded:
@@ -118,7 +117,7 @@ def _row(label: str, items: Sequence[Expected], by_item: dict[Expected, Record])
     costs = [r.cost_usd for r in records if r.graded or r.cost_usd is not None]
     return Row(
         label=label,
-        n_tasks=len({item.task for item in items}),
+        n_tasks=len({entry.item.task for entry, _ in items}),
         n_runs=len(items),
         n_graded=len(graded),
         n_pass=n_pass,

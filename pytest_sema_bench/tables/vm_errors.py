@@ -4,10 +4,12 @@ Sema's authors read this to see where the language or its documentation loses pe
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import OTHER, in_order
 
 _MOST_COMMON = 3
 
@@ -28,8 +30,9 @@ class ErrorRow:
 class ErrorTable:
     """The errors of one model in one configuration."""
 
-    model: str
-    config: str
+    setup: Setup
+    levels: tuple[str, ...]
+    """The levels that errors occurred in, in order."""
     rows: tuple[ErrorRow, ...]
     """Most frequent class first."""
     n_saw_error: int
@@ -38,19 +41,24 @@ class ErrorTable:
     """Of those, the ones it got right in the end."""
 
 
-def make_error_tables(records: Iterable[Record]) -> tuple[ErrorTable, ...]:
-    """A table for each model and configuration, in order of appearance."""
-    groups: dict[tuple[str, str], list[Record]] = {}
+def make_error_tables(
+    records: Iterable[Record], levels: Sequence[str] = ()
+) -> tuple[ErrorTable, ...]:
+    """A table for each model and configuration, in order of appearance.
+
+    `levels` is their order in the suite, () if that is not known.
+    """
+    groups: dict[Setup, list[Record]] = {}
     for record in records:
-        groups.setdefault((record.model, record.config), []).append(record)
-    return tuple(_table(model, config, members) for (model, config), members in groups.items())
+        groups.setdefault(record.setup, []).append(record)
+    return tuple(_table(setup, members, levels) for setup, members in groups.items())
 
 
-def _table(model: str, config: str, records: list[Record]) -> ErrorTable:
+def _table(setup: Setup, records: list[Record], levels: Sequence[str]) -> ErrorTable:
     by_class: dict[str, Counter[str]] = {}
     names: dict[str, Counter[str]] = {}
     for record in records:
-        level = f"L{record.level}" if record.level else "other"
+        level = record.level or OTHER
         for error in record.vm_errors:
             by_class.setdefault(error["class"], Counter())[level] += 1
             if error["name"]:
@@ -58,16 +66,16 @@ def _table(model: str, config: str, records: list[Record]) -> ErrorTable:
     rows = [
         ErrorRow(
             error_class=error_class,
-            by_level=dict(sorted(levels.items())),
-            n_total=levels.total(),
+            by_level=dict(counts),
+            n_total=counts.total(),
             names=tuple(names.get(error_class, Counter()).most_common(_MOST_COMMON)),
         )
-        for error_class, levels in by_class.items()
+        for error_class, counts in by_class.items()
     ]
     saw = [r for r in records if r.graded and any(map(_by_tool, r.vm_errors))]
     return ErrorTable(
-        model=model,
-        config=config,
+        setup=setup,
+        levels=tuple(in_order((name for row in rows for name in row.by_level), levels)),
         rows=tuple(sorted(rows, key=lambda row: (-row.n_total, row.error_class))),
         n_saw_error=len(saw),
         n_recovered=sum(record.passed for record in saw),

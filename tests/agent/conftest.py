@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,17 +34,26 @@ def converse(
 ) -> Converse:
     """Play a script to the end and grade what comes out."""
 
-    async def run(script: Script, config: Config) -> tuple[AgentRun, Verdict]:
+    async def run(
+        script: Script, config: Config, options: dict[str, Any]
+    ) -> tuple[AgentRun, Verdict]:
         chat_server.play(script)
         wire, patience = HttpWire(chat_server.url, "key"), Patience(attempts=3, first_wait_s=0.001)
         client = ChatClient(wire, redactor=Redactor(["key"]), patience=patience)
         toolbox = make_toolbox(config.tools, vm, Limits())
         try:
             run = await run_agent(
-                task.full_prompt, client, model_id="m", config=config, toolbox=toolbox
+                task.full_prompt,
+                client,
+                model_id="m",
+                config=config,
+                toolbox=toolbox,
+                **options,
             )
         finally:
             await client.close()
         return run, await Grader(vm).grade(task, run.answer, truncated=run.truncated)
 
-    return lambda script, config=TOOLS: event_loop_runner.run(run(script, config))
+    return lambda script, config=TOOLS, **options: event_loop_runner.run(
+        run(script, config, options)
+    )

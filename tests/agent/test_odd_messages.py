@@ -93,6 +93,26 @@ def test_each_call_is_answered_under_its_id(
     assert [answer["tool_call_id"] for answer in answers] == expected
 
 
+def test_one_call_that_is_no_list_is_a_call(converse: Converse, chat_server: ChatServer) -> None:
+    """It is answered under its id like any other, and counted as repaired."""
+    call = tool_call('{"code": "(+ 1 2)"}')
+    run, verdict = converse([reply({"content": None, "tool_calls": call}), say(RIGHT)])
+    assert (verdict.outcome, run.tool_calls, run.n_repairs) == (Outcome.PASS, {"eval_code": 1}, 1)
+    answer = chat_server.requests[1].messages[-1]
+    assert answer == {"role": "tool", "tool_call_id": "call_1", "content": "Value: 3"}
+
+
+def test_a_call_as_the_api_had_it_before_is_a_call(
+    converse: Converse, chat_server: ChatServer
+) -> None:
+    """`function_call` is answered as that API wants it."""
+    function = {"name": "eval_code", "arguments": '{"code": "(+ 1 2)"}'}
+    run, verdict = converse([reply({"content": None, "function_call": function}), say(RIGHT)])
+    assert (verdict.outcome, run.tool_calls, run.n_repairs) == (Outcome.PASS, {"eval_code": 1}, 1)
+    answer = chat_server.requests[1].messages[-1]
+    assert answer == {"role": "function", "name": "eval_code", "content": "Value: 3"}
+
+
 @pytest.mark.parametrize("call", [None, "eval_code", 7, [], {}, {"id": "a", "function": "x"}])
 def test_a_call_that_is_no_call_is_answered(
     call: object, converse: Converse, chat_server: ChatServer

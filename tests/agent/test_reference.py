@@ -19,7 +19,8 @@ from pytest_sema_bench.records.transcript import Tokens
 from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.settings import Config, Limits
-from pytest_sema_bench.suite.task import Task, bundled_tasks, load_task, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import Task, load_task, load_tasks
 from tests.samples.double_task import DOUBLE, write_double_task
 
 SUITE = load_tasks(Path(__file__).parents[1] / "samples" / "bench_dir" / "tasks")
@@ -95,7 +96,7 @@ def test_call_ids_are_the_same_each_time() -> None:
 
 def test_no_two_tasks_of_the_suite_have_the_same_prompt() -> None:
     """The model knows a task by its prompt, so it could not tell them apart."""
-    prompts = [task.full_prompt for task in load_tasks(bundled_tasks())]
+    prompts = [task.full_prompt for task in load_tasks(suite_folder())]
     assert len(set(prompts)) == len(prompts) == 60
 
 

@@ -12,7 +12,6 @@ from pytest_sema_bench.agent.tools import (
     ToolResult,
     check_tool_names,
     make_toolbox,
-    shorten,
 )
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.sema.vm import ErrorClass, SemaVM
@@ -26,6 +25,30 @@ def call(event_loop_runner: asyncio.Runner, vm: SemaVM) -> CallTool:
     """Call a tool of a box that holds `eval_code`."""
     toolbox = make_toolbox(["eval_code"], vm, Limits(code_bytes=1000))
     return lambda name, arguments: event_loop_runner.run(toolbox.call(name, arguments))
+
+
+NAMES = {
+    "blanks": " eval_code ",
+    "a name space": "functions.eval_code",
+    "Kimi's id": "functions.eval_code:0",
+    "Gemini's": "default_api:eval_code",
+    "GLM's tags": "eval_code\n<arg_key>code</arg_key>",
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_a_name_that_can_mean_one_tool_only_means_it(name: str, call: CallTool) -> None:
+    """The call costs no round; that it was repaired is counted, under the tool's own name."""
+    result = call(name, '{"code": "(+ 1 2)"}')
+    assert (result.text, result.name, result.repaired) == ("Value: 3", "eval_code", True)
+
+
+@pytest.mark.parametrize("name", ["eval", "my_eval_code", "eval-code", "", "docs_search", None, 7])
+def test_any_other_name_is_answered_with_those_there_are(name: object, call: CallTool) -> None:
+    """Nothing is guessed at."""
+    result = call(name, '{"code": "(+ 1 2)"}')
+    assert result.text.endswith("Tools: eval_code.")
+    assert (result.repaired, result.misfit) == (False, True)
 
 
 def test_the_schema_is_that_of_the_chat_api(vm: SemaVM) -> None:
@@ -127,6 +150,9 @@ def test_broken_arguments_are_answered_with_what_is_wrong(
 REPAIRED = {
     "a line end within the string": '{"code": "(+ 1\n2)"}',
     "stray quotes behind": '{"code": "(+ 1 2)"}""',
+    "encoded twice": json.dumps('{"code": "(+ 1 2)"}'),
+    "the whole call once more": '{"name": "eval_code", "arguments": {"code": "(+ 1 2)"}}',
+    "a model's marks behind": '{"code": "(+ 1 2)"}<|tool_call_end|><｜end▁of▁sentence｜>',
     "a fence behind": '{"code": "(+ 1 2)"}\n```',
 }
 
@@ -175,15 +201,3 @@ def test_a_tool_that_a_configuration_made_up_is_refused(vm: SemaVM) -> None:
         check_tool_names(["eval_code", "shell"])
     with pytest.raises(SettingsError, match="shell"):
         make_toolbox(["shell"], vm, Limits())
-
-
-def test_short_text_stays_as_it_is() -> None:
-    """Up to head and tail together nothing is left out."""
-    text = "x" * (HEAD_CHARS + TAIL_CHARS)
-    assert shorten(text) == text
-
-
-def test_long_text_says_how_much_is_left_out() -> None:
-    """Head, a line between, tail: the numbers add up."""
-    text = "a" * HEAD_CHARS + "b" * 17 + "c" * TAIL_CHARS
-    assert shorten(text) == f"{'a' * HEAD_CHARS}\n… 17 characters left out …\n{'c' * TAIL_CHARS}"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from pytest_sema_bench.records.reader import read_run
 from pytest_sema_bench.report.html import write_report
-from pytest_sema_bench.report.runs import merge_runs, read_run
+from pytest_sema_bench.report.runs import merge_runs
 from tests.samples.hostile_run import write_hostile_run
 from tests.samples.made_up_run import PLAYERS, write_made_up_run
 

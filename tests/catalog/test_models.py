@@ -248,27 +248,27 @@ def test_an_unknown_model_is_answered_with_the_known_ones(name: str, tmp_path: P
 def test_an_unknown_configuration_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     """The error lists the configurations."""
     with pytest.raises(
-        SettingsError, match=r"unknown configuration 'x'; known ones are bare, docs-only, eval-only"
+        SettingsError, match=r"unknown configuration 'x'; known ones are bare, cold, cold-docs,"
     ):
         load_registry(tmp_path).config("x")
 
 
 MODEL = LOCAL + "models:\n  m: {provider: local, id: i"
 BROKEN = {
-    "not YAML": ("models: [", "cannot be read as YAML: "),
-    "no table": ("- a\n", "the file: found ['a'], expected a table of names"),
+    "not YAML": ("models: [", "not YAML: "),
+    "no table": ("- a\n", "the file: found ['a'], expected a table with"),
     "unknown section": (
         "model: {}\n",
-        "the file: unknown key 'model'; known keys are configs, models,",
+        "the file: unknown key 'model'; did you mean 'models'? known keys are configs, models,",
     ),
-    "section is a list": ("models: [a]\n", "models: found ['a'], expected a table of names"),
-    "section is empty": ("models:\n", "models: found None, expected a table of names"),
-    "entry is text": ("models: {m: x}\n", "models.m: found 'x', expected a table of names"),
-    "name is a number": ("models: {4.5: {}}\n", "models: the name 4.5 must stand in quotes"),
+    "section is a list": ("models: [a]\n", "models: found ['a'], expected a table"),
+    "section is empty": ("models:\n", "models: found nothing, expected a table"),
+    "entry is text": ("models: {m: x}\n", "models.m: found 'x', expected a table with"),
+    "name is a number": ("models: {4.5: {}}\n", "models.4.5: 'id' is missing"),
     "id missing": ("models: {m: {provider: fireworks}}\n", "models.m: 'id' is missing"),
     "id is a number": (
         "models: {m: {provider: fireworks, id: 5}}\n",
-        "models.m.id is 5, expected text",
+        "models.m.id: found 5, expected text",
     ),
     "unknown key": (
         MODEL + ", temperature: 1}\n",
@@ -276,55 +276,86 @@ BROKEN = {
     ),
     "provider and base URL": (
         MODEL + ", base_url: 'http://h'}\n",
-        "models.m: give either 'provider' or 'base_url'",
+        "expected a table with either `provider` or `base_url`",
     ),
-    "neither of them": ("models: {m: {id: i}}\n", "models.m: give either 'provider' or"),
+    "neither of them": ("models: {m: {id: i}}\n", "expected a table with either `provider` or"),
     "limits in words": (
         MODEL + ", limits: {concurrency: few}}\n",
-        "models.m.limits.concurrency is 'few', expected a number of 0 or more",
+        "models.m.limits.concurrency: found 'few', expected a whole number",
     ),
     "unknown limit": (MODEL + ", limits: {rpm: 5}}\n", "models.m.limits: unknown key 'rpm'; known"),
-    "adapt is text": (MODEL + ", adapt: stream}\n", "models.m.adapt is 'stream', expected a list"),
+    "adapt is text": (MODEL + ", adapt: stream}\n", "models.m.adapt: found 'stream', expected a"),
     "unknown provider": (
         "models: {m: {provider: nobody, id: i}}\n",
-        "models.m: provider 'nobody' is not defined; defined are alibaba, anthropic, deepseek,",
+        "models.m.provider: there is no provider 'nobody'; defined are alibaba, anthropic,",
     ),
     "base URL missing": ("providers: {p: {}}\n", "providers.p: 'base_url' is missing"),
     "base URL is no URL": (
         "providers: {p: {base_url: h}}\n",
-        "providers.p: base_url 'h' is no URL",
+        "providers.p.base_url: found 'h', expected a URL, something like http",
     ),
-    "price is a number": (MODEL + ", price: 5}\n", "models.m.price is 5, expected a table"),
+    "price is a number": (MODEL + ", price: 5}\n", "models.m.price: found 5, expected a table"),
     "price is half": (MODEL + ", price: {input: 1}}\n", "models.m.price: 'output' is missing"),
     "price in words": (
         MODEL + ", price: {input: 1, output: cheap}}\n",
-        "models.m.price.output is 'cheap', expected a number of 0 or more",
+        "models.m.price.output: found 'cheap', expected a number",
     ),
     "price below zero": (
         MODEL + ", price: {input: -1, output: 1}}\n",
-        "models.m.price.input is -1, expected a number of 0 or more",
+        "models.m.price.input: found -1, expected a number of 0 or more",
     ),
     "tools are text": (
         "configs: {c: {tools: eval_code}}\n",
-        "configs.c.tools is 'eval_code', expected a list",
+        "configs.c.tools: found 'eval_code', expected a list",
     ),
     "rounds in words": (
         "configs: {c: {max_rounds: many}}\n",
-        "configs.c.max_rounds is 'many', expected a",
+        "configs.c.max_rounds: found 'many', expected a",
     ),
     "rounds are true": (
         "configs: {c: {max_rounds: true}}\n",
-        "configs.c.max_rounds is True, expected a",
+        "configs.c.max_rounds: found true, expected a",
     ),
-    "prompt not there": ("configs: {c: {system_prompt: x.md}}\n", "configs.c: there is no file "),
+    "prompt not there": (
+        "configs: {c: {system_prompt: x.md}}\n",
+        "configs.c.system_prompt: there is no file ",
+    ),
     "unknown sampling": (
         "configs: {c: {sampling: {temp: 1}}}\n",
         "configs.c.sampling: unknown key 'temp'; known keys are max_tokens, reasoning_effort, ",
     ),
     "sampling in words": (
         "configs: {c: {sampling: {temperature: hot}}}\n",
-        "configs.c.sampling.temperature is 'hot', expected a number",
+        "configs.c.sampling.temperature: found 'hot', expected a number",
     ),
+    "price without end": (
+        MODEL + ", price: {input: .inf, output: 1}}\n",
+        f"{USER_FILE}:5: found .inf, expected a number that is finite",
+    ),
+    "price beyond all": (
+        MODEL + ", price: {input: 1e+9, output: 1}}\n",
+        "models.m.price.input: found 1000000000.0, expected a number of 100000 or less",
+    ),
+    "temperature beyond all": (
+        "configs: {c: {sampling: {temperature: 1.0e+400}}}\n",
+        f"{USER_FILE}:1: found 1.0e+400, expected a number that is finite",
+    ),
+    "rounds for ever": (
+        "configs:\n  c: {max_rounds: 99999999999999999999}\n",
+        f"{USER_FILE}:2: configs.c.max_rounds: found 99999999999999999999, expected a number of",
+    ),
+    "rounds are a fraction": ("configs: {c: {max_rounds: 2.0}}\n", "expected a whole number"),
+    "key twice": (
+        "models:\n  m: {id: i, provider: vllm}\n  m: {id: j, provider: vllm}\n",
+        f"{USER_FILE}:3: the key 'm' stands here a second time",
+    ),
+    "not a number in extra": (MODEL + ", extra: {seed: .nan}}\n", ":5: found .nan, expected"),
+    "messages in extra": (
+        MODEL + ", extra:\n  {top_k: 5,\n  messages: []}}\n",
+        f"{USER_FILE}:7: models.m.extra: found 'messages', expected a field that the plugin does",
+    ),
+    "tag": (MODEL + ", extra: {a: !!python/tuple [1]}}\n", "cannot stand here"),
+    "alias of itself": ("models: &m {a: *m}\n", f"{USER_FILE}:1: holds itself, by an alias"),
 }
 
 

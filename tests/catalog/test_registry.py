@@ -32,19 +32,29 @@ price = {input = 1, output = 2.5, date = 2026-01-31}
 
 
 BROKEN = {
-    "id missing": ("models.m", "provider = 'fireworks'", "models.m: 'id' is missing"),
-    "unknown key": ("models.m", "id = 'i'\nurl = 'x'", "models.m: unknown key 'url'"),
-    "no URL": ("providers.p", "base_url = 'h'", "providers.p: base_url 'h' is no URL"),
-    "a number": ("models.m", "id = 5", "models.m.id is 5, expected text"),
+    "id missing": ("models.m", "provider = 'fireworks'", 2, "models.m: 'id' is missing"),
+    "unknown key": ("models.m", "id = 'i'\nurl = 'x'", 4, "models.m: unknown key 'url'"),
+    "no URL": ("providers.p", "base_url = 'h'", 3, "providers.p.base_url: found 'h', expected"),
+    "a number": ("models.m", "id = 5", 3, "models.m.id: found 5, expected text"),
+    "no number": ("configs.c", "tools = []\nmax_rounds = inf", 4, "configs.c.max_rounds: found "),
+    "not TOML": ("configs.c", "tools =", 3, ""),
+    "a name in quotes": (
+        "models.'a.b'",
+        "id = 'i'\nprice.input = 1\nprovider = 'vllm'",
+        4,
+        "models.a.b.price: 'output' is missing",
+    ),
 }
 
 
-@pytest.mark.parametrize(("table", "text", "message"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_table_is_named_with_its_file(
-    tmp_path: Path, table: str, text: str, message: str
+@pytest.mark.parametrize(("table", "text", "line", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_table_is_named_with_its_file_and_line(
+    tmp_path: Path, table: str, text: str, line: int, message: str
 ) -> None:
     """As a broken sema-models.yaml is, but the file is pyproject.toml."""
-    write(tmp_path, f"[tool.sema-bench.{table}]\n{text}\n")
+    write(tmp_path, f"[tool]\n[tool.sema-bench.{table}]\n{text}\n")
     with pytest.raises(SettingsError) as caught:
         load_registry(tmp_path)
-    assert str(caught.value).startswith(f"{tmp_path / 'pyproject.toml'}: {message}")
+    place = f"{tmp_path / 'pyproject.toml'}:{line}: "
+    assert str(caught.value).startswith(place)
+    assert message in str(caught.value)

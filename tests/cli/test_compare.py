@@ -23,7 +23,7 @@ def runs(tmp_path: Path) -> Path:
         ("half", BASE[:20]),
     ):
         write_run(tmp_path / name, records_of(tasks_of(letters)))
-    write_run(tmp_path / "stopped", records_of(tasks_of(BASE)), state="budget spent")
+    write_run(tmp_path / "stopped", records_of(tasks_of(BASE)), state="incomplete")
     return tmp_path
 
 

@@ -113,7 +113,7 @@ def test_a_broken_file_is_named(project: Path, capsys: Capture) -> None:
     """Status 3, as for every file that cannot be read."""
     (project / "sema-models.yaml").write_text("modles: {}\n")
     assert main(["models"]) == 3
-    assert "sema-models.yaml: the file: unknown key 'modles'" in capsys.readouterr().err
+    assert "sema-models.yaml:1: the file: unknown key 'modles'" in capsys.readouterr().err
 
 
 def check(server: ChatServer, *args: str) -> int:

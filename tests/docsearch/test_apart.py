@@ -11,9 +11,10 @@ import pytest
 
 from pytest_sema_bench.docsearch.corpus import Corpus, load_corpus
 from pytest_sema_bench.sema.reader import ReadError, read_forms
-from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import Task, load_tasks
 
-TASKS = load_tasks(bundled_tasks())
+TASKS = load_tasks(suite_folder())
 MIN_LINE_CHARS = 25
 """A shorter line of code, such as `(+ a b)`, is nobody's answer."""
 MIN_INTENT_WORDS = 6

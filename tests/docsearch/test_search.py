@@ -56,6 +56,40 @@ def test_the_marks_in_a_name_are_words(query: str, name: str) -> None:
     assert small_search(corpus).find_now(query).names[0] == name
 
 
+TESTS = (
+    entry("vector", "Makes one of its arguments.", "a vector of things"),
+    entry("vector?", "True for vectors such as [1 2].", "kind of a value"),
+    entry("whitespace?", "True for a blank.", "is a letter invisible"),
+    entry("black", "A colour, as white is.", "night"),
+    entry("or", "The first value that is true.", "either of several"),
+    entry("alternatives", "The list of choices.", "tea and cake"),
+)
+ASKED = {
+    "a yes or no is wanted": ("is it a vector", "vector?"),
+    "none is wanted": ("a new vector", "vector"),
+    "two words that are one": ("is it white space", "whitespace?"),
+    "a joining word": ("choices of tea or cake", "alternatives"),
+    "the joining word itself": ("logical or", "or"),
+    "all the words of an intent": ("tea and cake", "alternatives"),
+}
+
+
+@pytest.mark.parametrize(("query", "name"), ASKED.values(), ids=ASKED)
+def test_the_kind_of_question_decides(query: str, name: str) -> None:
+    """Names in `?` answer what is asked with is, does, has; joining words ask for nothing."""
+    corpus = replace(CORPUS, entries=TESTS, foreign=(), synonyms=())
+    assert small_search(corpus).find_now(query).names[0] == name
+
+
+def test_what_is_far_below_the_best_is_no_hit() -> None:
+    """After the second place, an entry that shares one word of four with the query is left out."""
+    near = [entry(f"near-{n}", "Glues words with a comma.") for n in range(2)]
+    far = [entry(f"far-{n}", "Prints words.") for n in range(3)]
+    corpus = replace(CORPUS, entries=(*near, *far), foreign=(), synonyms=())
+    found = small_search(corpus).find_now("glue words with comma")
+    assert found.names == ("near-0", "near-1")
+
+
 EXACT = ["filter", "string-join", "->>", "not", "`filter`", "(filter", "'filter", "FILTER"]
 
 
@@ -137,8 +171,8 @@ def test_any_text_is_a_query(query: str, search: LexicalSearch) -> None:
 
 
 def test_at_most_n_hits_come_back(search: LexicalSearch) -> None:
-    """Five unless another number is asked for."""
-    assert len(search.find_now("value element function form").hits) == 5
+    """As many as are asked for, if so many fit."""
+    assert len(search.find_now("value element function form", 3).hits) == 3
     assert len(search.find_now("value element function form", 2).hits) == 2
 
 

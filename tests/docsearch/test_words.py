@@ -3,11 +3,11 @@
 import pytest
 
 from pytest_sema_bench.docsearch.words import (
+    Question,
     looks_like_name,
     split_name,
     terms_of,
     tokens_of,
-    without_preamble,
 )
 
 NAMES = {
@@ -88,7 +88,41 @@ PREAMBLES = {
 @pytest.mark.parametrize(("query", "rest"), PREAMBLES.items(), ids=PREAMBLES)
 def test_politeness_is_left_out(query: str, rest: str) -> None:
     """What stands before the matter itself goes, unless it is all there is."""
-    assert without_preamble(query) == rest
+    assert Question.of(query).text == rest
+
+
+YES_OR_NO = {
+    "is it a vector": "it a vector",
+    "does a map have a key": "a map have a key",
+    "is there a way to check if a list is empty": "a list is empty",
+    "test whether all hold": "all hold",
+    "has the task failed?": "the task failed",
+    "check type of value": None,
+    "island": None,
+    "is": None,
+}
+
+
+@pytest.mark.parametrize(("query", "rest"), YES_OR_NO.items(), ids=YES_OR_NO)
+def test_a_question_for_yes_or_no_is_known_by_its_first_words(query: str, rest: str | None) -> None:
+    """`check if` asks for a test, `check type` does not."""
+    question = Question.of(query)
+    assert (question.wants_yes_or_no, question.text) == (rest is not None, rest or query)
+
+
+TERSE = {
+    "split on spaces and tabs or commas": "split on spaces tabs commas",
+    "if without else": "if without else",
+    "logical or": "logical or",
+    "or": "or",
+    "": "",
+}
+
+
+@pytest.mark.parametrize(("query", "terse"), TERSE.items(), ids=TERSE)
+def test_joining_words_count_where_they_are_what_is_asked(query: str, terse: str) -> None:
+    """`or` in the middle of a sentence is no form that is asked for; first or alone it is."""
+    assert Question.of(query).terse == terse
 
 
 NAME_LIKE = {

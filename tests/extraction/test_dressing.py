@@ -14,7 +14,8 @@ import yaml
 
 from pytest_sema_bench.extraction import extract
 from pytest_sema_bench.sema.reader import read_forms
-from pytest_sema_bench.suite.task import GradeKind, Task, bundled_tasks, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import GradeKind, Task, load_tasks
 
 _DRESSINGS = yaml.safe_load(
     (Path(__file__).parents[1] / "samples" / "messages" / "dressings.yaml").read_text("utf-8")
@@ -24,7 +25,7 @@ _DRESSINGS = yaml.safe_load(
 @pytest.fixture(scope="module")
 def suite() -> tuple[Task, ...]:
     """The sixty tasks."""
-    return load_tasks(bundled_tasks())
+    return load_tasks(suite_folder())
 
 
 def answers(task: Task) -> list[str]:

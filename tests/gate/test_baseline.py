@@ -1,6 +1,5 @@
 """The baseline file: what it holds, that it comes back, and what a broken one says."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +8,10 @@ import pytest
 
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.gate.baseline import baseline_text, read_baseline, write_baseline
+from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.load import load_results
 from pytest_sema_bench.gate.task_results import Results, group_records
+from pytest_sema_bench.records.suite import SuiteId
 from pytest_sema_bench.report.gate import baseline_hint
 from tests.samples.outcomes import records_of, results_of
 
@@ -66,16 +67,30 @@ def test_it_is_small() -> None:
     assert len(text) < 40_000
 
 
-def test_the_suite_hash_follows_the_tasks() -> None:
-    """Equal tasks have equal hashes, whatever their outcome; a changed task has another."""
+def test_it_names_its_suite(tmp_path: Path) -> None:
+    """Name, version, hash and the order of the levels come back."""
+    suite = SuiteId(name="steps", version=3, hash="abc")
+    results = replace(results_of({"L1-01-list": "p"}), suite=suite, levels=("L2", "L1"))
+    write_baseline(tmp_path / "base.json", results)
+    read = read_baseline(tmp_path / "base.json")
+    assert (read.suite, read.levels) == (suite, ("L2", "L1"))
 
-    def suite(letters: str, **fields: str) -> str:
-        records = records_of({"L1-01-list": letters}, **fields)
-        text = baseline_text(Results(source="x", groups=group_records(records)))
-        return str(json.loads(text)["suite"])
 
-    assert suite("p") == suite("f")
-    assert suite("p") != suite("p", task_hash="other")
+def test_a_baseline_from_before_there_were_suites_is_read(tmp_path: Path) -> None:
+    """Format 1 had a hash of the tasks for a suite, and numbers for levels."""
+    text = baseline_text(results_of({"L2-01-list": "p"}))
+    old = text.replace('baseline": 2', 'baseline": 1').replace('"suite": null', '"suite": "3f1c"')
+    (tmp_path / "old.json").write_text(old.replace('"level": "L2"', '"level": 2'))
+    read = read_baseline(tmp_path / "old.json")
+    assert read.suite is None
+    assert read.groups == read_baseline_of(text, tmp_path).groups
+    assert read.groups[0].tasks[0].level == "L2"
+
+
+def read_baseline_of(text: str, folder: Path) -> Results:
+    """The results of a baseline file with this text."""
+    (folder / "base.json").write_text(text)
+    return read_baseline(folder / "base.json")
 
 
 MIXED = {
@@ -120,6 +135,7 @@ def test_nothing_graded_is_nothing_to_keep() -> None:
         baseline_text(results_of({"L1-01-list": "v"}))
 
 
+OLD_RUN = Path(__file__).parent.parent / "samples" / "old_run"
 BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
     "cut off": (lambda text: text[:-20], r":\d+: not JSON"),
     "a merge's marks": (
@@ -129,7 +145,7 @@ BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
     "another file": (lambda text: '{"a": 1}', ":1: no baseline"),
     "a list": (lambda text: "[]", ":1: no baseline"),
     "a newer format": (
-        lambda text: text.replace('baseline": 1', 'baseline": 9'),
+        lambda text: text.replace('baseline": 2', 'baseline": 9'),
         ":2: format 9; this version reads 1",
     ),
     "a task twice": (
@@ -175,6 +191,15 @@ def test_a_broken_file_says_where(name: str, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=message) as caught:
         read_baseline(path)
     assert str(caught.value).startswith(f"{path}:")
+
+
+def test_a_baseline_of_an_older_version_can_be_read() -> None:
+    """It says of each task what the run says that it was saved from."""
+    saved, run = load_results(OLD_RUN / "baseline.json"), load_results(OLD_RUN)
+    (comparison,) = compare(saved, run).comparisons
+    assert (len(comparison.pairs), comparison.left_out) == (4, ())
+    assert saved.groups[0].setup == run.groups[0].setup
+    assert {task.n_pass for task in saved.groups[0].tasks} == {1}
 
 
 def test_a_first_run_says_how_to_keep_it() -> None:

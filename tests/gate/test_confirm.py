@@ -5,7 +5,8 @@ import numpy as np
 from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.power import vector_test
 from pytest_sema_bench.gate.verdict import Confirmation, alarm_stands
-from tests.samples.outcomes import results_of
+from pytest_sema_bench.records.identity import TaskKey
+from tests.samples.outcomes import SETUP, results_of
 
 N, N_TASKS = 8000, 60
 
@@ -61,7 +62,7 @@ def test_the_rule_is_the_gates() -> None:
             results_of({t: "fp"[r] for t, r in zip(tasks, run, strict=True)}),
         ).comparisons
         entries = [
-            Confirmation(model="m", config="tools", task=task, n_pass=int(n), n_graded=2)
+            Confirmation(task=TaskKey(task, SETUP), n_pass=int(n), n_graded=2)
             for task, n in zip(tasks, further, strict=True)
         ]
         expected = np.where(run < base, further / 2 - base, run - base).sum() < 0

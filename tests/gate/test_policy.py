@@ -12,12 +12,14 @@ from pytest_sema_bench.gate.baseline import write_baseline
 from pytest_sema_bench.gate.policy import Judge, confirmations
 from pytest_sema_bench.gate.task_results import Group, Results, group_records
 from pytest_sema_bench.gate.verdict import Confirmation, GateOutcome
+from pytest_sema_bench.records.identity import Setup, TaskKey
+from pytest_sema_bench.records.reader import read_run
 from pytest_sema_bench.report.gate import judgement_lines
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.settings import Config, Settings
 from pytest_sema_bench.suite.task import Task, load_tasks
 from tests.samples.many_tasks import write_sums
-from tests.samples.outcomes import group_of, records_of, tasks_of, write_run
+from tests.samples.outcomes import SETUP, group_of, records_of, tasks_of, write_run
 
 TASKS = Path(__file__).parents[1] / "samples" / "bench_dir" / "tasks"
 
@@ -110,7 +112,7 @@ BEFORE = {
 
 def failed_before(judge: Judge, item: WorkItem) -> bool | None:
     """What the judge says of an item."""
-    return judge.failed_before(item.model.name, item.config.name, item.task.id, item.task.task_hash)
+    return judge.failed_before(TaskKey(item.task.id, item.item.setup), item.task.task_hash)
 
 
 def test_a_task_failed_before_if_most_of_its_graded_samples_did(
@@ -173,7 +175,7 @@ def test_no_model_is_expected_to_fail_that_the_gate_will_not_compare(
     path = save(tmp_path, group_as_asked(sums, "f " * 8, model="old"))
     judge = judge_by(path, alone=False)
     records = [r for m in ("new", "newer") for r in records_of({sums[0].id: "f"}, model=m)]
-    judgement = judge.judge(write_run(tmp_path / "run", records))
+    judgement = judge.judge(read_run(write_run(tmp_path / "run", records)))
     assert judgement.verdict.outcome is GateOutcome.CANNOT_TELL
     assert failed_before(judge, item(sums[0], "new")) is None
 
@@ -185,7 +187,7 @@ def judged(
     groups = group_records(replace(r, **changes) for r in records_of(tasks_of(base)))  # type: ignore[arg-type]
     judge = judge_by(save(folder, *groups))
     path = write_run(folder / "run", records_of(tasks_of(run)), state=state)
-    return judge.judge(path).verdict.outcome
+    return judge.judge(read_run(path)).verdict.outcome
 
 
 OUTCOMES = {
@@ -218,16 +220,18 @@ def test_a_part_on_purpose_is_judged_as_a_part(tmp_path: Path) -> None:
     """What -k left out does not count against the run."""
     base = save(tmp_path, group_of(tasks_of("p" * 8)))
     run = write_run(tmp_path / "run", records_of(tasks_of("p" * 4)))
-    assert judge_by(base, subset=True).judge(run).verdict.outcome is GateOutcome.NO_EVIDENCE
+    assert (
+        judge_by(base, subset=True).judge(read_run(run)).verdict.outcome is GateOutcome.NO_EVIDENCE
+    )
 
 
 def test_what_broke_is_to_be_confirmed_where_the_test_fired(tmp_path: Path) -> None:
     """Newly broken tasks only, by model and configuration; nothing without an alarm."""
     judge = judge_by(save(tmp_path, group_of(tasks_of("p" * 9 + "f"))))
-    alarm = judge.judge(write_run(tmp_path / "a", records_of(tasks_of("fffffffppf"))))
+    alarm = judge.judge(read_run(write_run(tmp_path / "a", records_of(tasks_of("fffffffppf")))))
     broken = sorted(tasks_of("p" * 7))
-    assert judge.to_confirm(alarm) == tuple(("m", "tools", task) for task in broken)
-    calm = judge.judge(write_run(tmp_path / "b", records_of(tasks_of("ffffpppppf"))))
+    assert judge.to_confirm(alarm) == tuple(TaskKey(task, SETUP) for task in broken)
+    calm = judge.judge(read_run(write_run(tmp_path / "b", records_of(tasks_of("ffffpppppf")))))
     assert judge.to_confirm(calm) == ()
 
 
@@ -235,10 +239,10 @@ def test_further_runs_are_counted_by_task() -> None:
     """Passes and verdicts; void ones are no verdicts."""
     records = records_of({"L1-00-list": "pfv", "L2-01-list": "v"})
     records += records_of({"L1-00-list": "p"}, model="other")
-    assert sorted(confirmations(records), key=lambda entry: (entry.model, entry.task)) == [
-        Confirmation(model="m", config="tools", task="L1-00-list", n_pass=1, n_graded=2),
-        Confirmation(model="m", config="tools", task="L2-01-list", n_pass=0, n_graded=0),
-        Confirmation(model="other", config="tools", task="L1-00-list", n_pass=1, n_graded=1),
+    assert sorted(confirmations(records), key=lambda entry: (entry.task.setup, entry.task)) == [
+        Confirmation(task=TaskKey("L1-00-list", SETUP), n_pass=1, n_graded=2),
+        Confirmation(task=TaskKey("L2-01-list", SETUP), n_pass=0, n_graded=0),
+        Confirmation(task=TaskKey("L1-00-list", Setup("other", "tools")), n_pass=1, n_graded=1),
     ]
 
 
@@ -247,11 +251,11 @@ def test_a_first_run_is_offered_to_be_kept(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", records_of(tasks_of("ppf")))
     path = tmp_path / "base.json"
     judge = judge_by(path)
-    lines = list(judgement_lines(judge, judge.judge(run)))
+    lines = list(judgement_lines(judge, judge.judge(read_run(run))))
     assert lines[0] == "m-tools: 2 of 3 passed, 3 tasks"
     assert lines[-1].split() == ["sema-bench", "baseline", "save", str(run), "-o", str(path)]
     held = judge_by(path, fail_under=90.0)
-    judgement = held.judge(run)
+    judgement = held.judge(read_run(run))
     assert judgement.verdict.exit_status == 1
     lines = list(judgement_lines(held, judgement))
     assert lines[0].startswith("gate: REGRESSED")
@@ -263,5 +267,5 @@ def test_the_command_can_be_pasted_where_a_folder_has_a_blank(tmp_path: Path) ->
     run = write_run(tmp_path / "my run", records_of(tasks_of("ppf")))
     path = tmp_path / "base line.json"
     judge = judge_by(path)
-    *_, command = judgement_lines(judge, judge.judge(run))
+    *_, command = judgement_lines(judge, judge.judge(read_run(run)))
     assert shlex.split(command)[-3:] == [str(run), "-o", str(path)]

@@ -8,9 +8,11 @@ import pytest
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.gate.load import load_results
 from pytest_sema_bench.gate.task_results import group_records, merge
-from pytest_sema_bench.records.expected import Expected
+from pytest_sema_bench.records.folder import write_records
+from pytest_sema_bench.records.identity import ItemKey
+from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.outcome import Outcome, Void
-from tests.samples.outcomes import records_of, results_of, write_run
+from tests.samples.outcomes import SETUP, records_of, results_of, write_run
 
 TASK = "L1-01-list"
 
@@ -28,26 +30,17 @@ def test_samples_come_in_order_with_their_counts() -> None:
     assert (task.vm, task.grader, task.task_hash) == ("wasm 1", 1, "h")
 
 
-TWICE = {
-    "a graded one wins over a later void one": ("p", "v", Outcome.PASS),
-    "a graded one wins over an earlier void one": ("v", "f", Outcome.FAIL),
-    "of two graded ones the last": ("p", "f", Outcome.FAIL),
-    "of two void ones the last": ("v", "v", Outcome.VOID),
-}
-
-
-@pytest.mark.parametrize(("first", "second", "kept"), TWICE.values(), ids=TWICE)
-def test_one_of_several_records_of_an_item_counts(first: str, second: str, kept: Outcome) -> None:
-    """A resumed run may hold an item twice."""
-    records = [*records_of({TASK: first}), *records_of({TASK: second})]
-    (sample,) = group_records(records)[0].tasks[0].samples
-    assert sample.outcome is kept
+def test_a_file_of_records_counts_as_a_run_does(tmp_path: Path) -> None:
+    """Of an item that was void first and then passed, the pass counts."""
+    path = tmp_path / "records.jsonl"
+    write_records(path, [*records_of({TASK: "v"}), *records_of({TASK: "p"})])
+    assert [s.outcome for s in load_results(path).groups[0].tasks[0].samples] == [Outcome.PASS]
 
 
 def test_what_was_to_run_and_has_no_record_is_void() -> None:
     """A killed run does not look complete."""
-    expected = [Expected(task=TASK, level=1, model="m", config="tools", sample=n) for n in (1, 2)]
-    (task,) = group_records(records_of({TASK: "p"}), expected)[0].tasks
+    planned = [PlannedItem(item=ItemKey(TASK, SETUP, n), level="L1") for n in (1, 2)]
+    (task,) = group_records(records_of({TASK: "p"}), planned)[0].tasks
     assert [s.reason for s in task.samples] == ["right", Void.MISSING]
 
 

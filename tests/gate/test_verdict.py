@@ -10,23 +10,24 @@ from pytest_sema_bench.gate.task_results import Results, group_records
 from pytest_sema_bench.gate.verdict import (
     Confirmation,
     GateOutcome,
+    GateRules,
     GateVerdict,
-    Rules,
-    judge,
+    decide,
     n_broken_to_fire,
     tasks_to_confirm,
 )
+from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.suite.selection import Selection
-from tests.samples.outcomes import records_of, results_of, tasks_of
+from tests.samples.outcomes import SETUP, records_of, results_of, tasks_of
 
 BASE = "p" * 30 + "f" * 10
 
 
-def verdict(base: str, run: str, rules: Rules | None = None, **rest: str) -> GateVerdict:
+def verdict(base: str, run: str, rules: GateRules | None = None, **rest: str) -> GateVerdict:
     """The verdict on one model whose tasks went so."""
     results = results_of(tasks_of(run))
     compared = compare(results_of(tasks_of(base)), results)
-    return judge(results, rules or Rules(), compared, **rest)  # type: ignore[arg-type]
+    return decide(results, rules or GateRules(), compared, **rest)  # type: ignore[arg-type]
 
 
 def broken(n: int, n_void: int = 0) -> str:
@@ -59,7 +60,7 @@ def test_the_test_decides(base: str, run: str, outcome: str, status: int) -> Non
 def test_no_common_ground_is_never_a_pass() -> None:
     """Other tasks altogether: cannot tell."""
     run = results_of({"L5-99-list": "p"})
-    found = judge(run, Rules(), compare(results_of({"L1-01-list": "p"}), run))
+    found = decide(run, GateRules(), compare(results_of({"L1-01-list": "p"}), run))
     assert found.exit_status == 10
     assert "not one task can be compared" in found.findings[0].text
 
@@ -68,7 +69,7 @@ def test_a_changed_vm_is_cannot_tell() -> None:
     """A newer VM makes the baseline unfit, and the finding says why."""
     records = [replace(record, vm="wasm 2") for record in records_of(tasks_of("pp"))]
     run = Results(source="x", groups=group_records(records))
-    found = judge(run, Rules(), compare(results_of(tasks_of("pp")), run))
+    found = decide(run, GateRules(), compare(results_of(tasks_of("pp")), run))
     assert found.exit_status == 10
     assert "the VM changed: wasm 1, now wasm 2" in found.findings[0].text
 
@@ -76,7 +77,7 @@ def test_a_changed_vm_is_cannot_tell() -> None:
 def test_an_empty_run_is_cannot_tell() -> None:
     """Nothing ran, nothing is known."""
     run = Results(source="x", groups=())
-    assert judge(run, Rules(), compare(results_of(tasks_of("pp")), run)).exit_status == 10
+    assert decide(run, GateRules(), compare(results_of(tasks_of("pp")), run)).exit_status == 10
 
 
 def many(letters: dict[str, str]) -> Results:
@@ -89,16 +90,16 @@ def test_several_models_share_the_five_percent() -> None:
     """Five broken in one of two models are p = 0.0625 after Holm; six are enough."""
     base = many({"m": BASE, "n": BASE})
     five, six = many({"m": broken(5), "n": BASE}), many({"m": broken(6), "n": BASE})
-    found = judge(five, Rules(), compare(base, five))
+    found = decide(five, GateRules(), compare(base, five))
     assert found.outcome is GateOutcome.NO_EVIDENCE
     assert found.tests[0].p_adjusted == pytest.approx(0.0625)
-    assert judge(six, Rules(), compare(base, six)).outcome is GateOutcome.REGRESSED
+    assert decide(six, GateRules(), compare(base, six)).outcome is GateOutcome.REGRESSED
 
 
 def test_a_model_that_cannot_be_judged_does_not_weaken_the_others() -> None:
     """It has no part in Holm's, and the regression of the other outranks it."""
     base, run = many({"m": BASE, "n": BASE}), many({"m": broken(5), "n": "v" * 40})
-    found = judge(run, Rules(), compare(base, run))
+    found = decide(run, GateRules(), compare(base, run))
     assert found.exit_status == 1
     assert [finding.outcome.value for finding in found.findings] == ["regressed", "cannot tell"]
 
@@ -106,7 +107,7 @@ def test_a_model_that_cannot_be_judged_does_not_weaken_the_others() -> None:
 def test_a_model_without_a_baseline_is_cannot_tell() -> None:
     """It is named, with what the baseline holds."""
     base, run = many({"m": BASE}), many({"m": BASE, "n": BASE})
-    found = judge(run, Rules(), compare(base, run))
+    found = decide(run, GateRules(), compare(base, run))
     assert found.exit_status == 10
     assert found.findings[0].text == "n-tools: not in the baseline, which holds m-tools"
 
@@ -114,17 +115,17 @@ def test_a_model_without_a_baseline_is_cannot_tell() -> None:
 def test_a_baseline_may_hold_models_that_did_not_run() -> None:
     """One file serves a CI matrix with a job for each model."""
     base, run = many({"m": BASE, "n": BASE}), many({"m": BASE})
-    assert judge(run, Rules(), compare(base, run)).exit_status == 0
+    assert decide(run, GateRules(), compare(base, run)).exit_status == 0
 
 
 def test_a_limited_run_is_judged_on_what_it_did() -> None:
     """With -k the other tasks do not count, if the caller says so."""
-    assert verdict(BASE, BASE[:10], Rules(subset=True)).exit_status == 0
-    assert verdict(BASE, broken(5)[:10], Rules(subset=True)).exit_status == 1
+    assert verdict(BASE, BASE[:10], GateRules(subset=True)).exit_status == 0
+    assert verdict(BASE, broken(5)[:10], GateRules(subset=True)).exit_status == 1
 
 
-MUST = Rules(must_pass=Selection.parse("L1-00-list"))
-FLOOR = Rules(fail_under=70)
+MUST = GateRules(must_pass=Selection.parse("L1-00-list"))
+FLOOR = GateRules(fail_under=70)
 RULES = {
     "a must-pass task failed": (BASE, broken(1), MUST, 1),
     "another task failed": (BASE, "pf" + BASE[2:], MUST, 0),
@@ -139,7 +140,9 @@ RULES = {
 
 
 @pytest.mark.parametrize(("base", "run", "rules", "status"), RULES.values(), ids=RULES)
-def test_plain_rules_stand_beside_the_test(base: str, run: str, rules: Rules, status: int) -> None:
+def test_plain_rules_stand_beside_the_test(
+    base: str, run: str, rules: GateRules, status: int
+) -> None:
     """A failure is a fact whatever the coverage; what is void is not."""
     assert verdict(base, run, rules).exit_status == status
 
@@ -147,19 +150,19 @@ def test_plain_rules_stand_beside_the_test(base: str, run: str, rules: Rules, st
 def test_rules_need_no_baseline() -> None:
     """Must-pass tasks and the floor judge a run by itself."""
     run = results_of(tasks_of(broken(1)))
-    assert judge(run, MUST).exit_status == 1
-    assert judge(run, FLOOR).exit_status == 0
+    assert decide(run, MUST).exit_status == 1
+    assert decide(run, FLOOR).exit_status == 0
 
 
 def test_a_must_pass_expression_that_means_nothing_here_is_cannot_tell() -> None:
     """A run that was limited to other tasks says nothing about the rule."""
-    rules = Rules(must_pass=Selection.parse("L4"))
-    assert judge(results_of(tasks_of("pp")), rules).exit_status == 10
+    rules = GateRules(must_pass=Selection.parse("L4"))
+    assert decide(results_of(tasks_of("pp")), rules).exit_status == 10
 
 
 def test_a_must_pass_task_that_was_not_run_is_cannot_tell() -> None:
     """The baseline knows it; unless the run was limited on purpose it is missed."""
-    rules = Rules(must_pass=Selection.parse("L1-39-list or L1-00-list"))
+    rules = GateRules(must_pass=Selection.parse("L1-39-list or L1-00-list"))
     found = verdict(BASE, BASE[:-1], rules)
     assert found.exit_status == 10
     assert found.findings[0].text == "m-tools: L1-39-list must pass and was not run"
@@ -170,19 +173,19 @@ def test_a_must_pass_task_that_was_not_run_is_cannot_tell() -> None:
 def test_a_floor_is_a_percentage(floor: float) -> None:
     """Anything else is refused before a run."""
     with pytest.raises(SettingsError, match="0 to 100"):
-        Rules(fail_under=floor)
+        GateRules(fail_under=floor)
 
 
 PRECEDENCE = {
-    "stopped": (BASE, BASE, Rules(), 11),
-    "stopped, much is missing": (BASE, BASE[:10], Rules(), 11),
-    "stopped, and the test fired on enough": (BASE, broken(8, 1), Rules(), 1),
+    "stopped": (BASE, BASE, GateRules(), 11),
+    "stopped, much is missing": (BASE, BASE[:10], GateRules(), 11),
+    "stopped, and the test fired on enough": (BASE, broken(8, 1), GateRules(), 1),
     "stopped, and a must-pass task failed": (BASE, broken(1, 30), MUST, 1),
 }
 
 
 @pytest.mark.parametrize(("base", "run", "rules", "status"), PRECEDENCE.values(), ids=PRECEDENCE)
-def test_facts_outrank_doubts(base: str, run: str, rules: Rules, status: int) -> None:
+def test_facts_outrank_doubts(base: str, run: str, rules: GateRules, status: int) -> None:
     """Regressed, then incomplete, then cannot tell."""
     found = verdict(base, run, rules, stopped="the budget of $1.00 is spent")
     assert found.exit_status == status
@@ -192,7 +195,7 @@ def test_facts_outrank_doubts(base: str, run: str, rules: Rules, status: int) ->
 def test_a_run_that_knows_that_it_is_incomplete_needs_no_telling() -> None:
     """The state in run.json is enough."""
     run = replace(results_of(tasks_of(BASE)), incomplete="the run's state is 'running'")
-    found = judge(run, Rules(), compare(results_of(tasks_of(BASE)), run))
+    found = decide(run, GateRules(), compare(results_of(tasks_of(BASE)), run))
     assert found.outcome is GateOutcome.INCOMPLETE
 
 
@@ -221,11 +224,11 @@ def confirmed(passes: dict[int, int], n: int = 2) -> GateVerdict:
     results = results_of(tasks_of(letters))
     compared = compare(results_of(tasks_of(BASE)), results)
     further = [
-        Confirmation(model="m", config="tools", task=task, n_pass=passes[i], n_graded=n)
+        Confirmation(task=TaskKey(task, SETUP), n_pass=passes[i], n_graded=n)
         for i, task in enumerate(tasks_of(letters))
         if i in passes
     ]
-    return judge(results, Rules(), compared, confirmations=further)
+    return decide(results, GateRules(), compared, confirmations=further)
 
 
 CONFIRMED = {
@@ -257,10 +260,10 @@ def test_further_runs_never_raise_an_alarm(n_pass: int) -> None:
     results = results_of(tasks_of(broken(4)))
     compared = compare(results_of(tasks_of(BASE)), results)
     further = [
-        Confirmation(model="m", config="tools", task=pair.task, n_pass=n_pass, n_graded=9)
+        Confirmation(task=TaskKey(pair.task, SETUP), n_pass=n_pass, n_graded=9)
         for pair in compared.comparisons[0].worse
     ]
-    found = judge(results, Rules(), compared, confirmations=further)
+    found = decide(results, GateRules(), compared, confirmations=further)
     assert found.exit_status == 0
     assert not found.tests[0].taken_back
 
@@ -270,4 +273,4 @@ def test_what_is_to_be_run_again_is_the_newly_broken_of_an_alarm() -> None:
     for n, expected in ((4, 0), (5, 5)):
         results = results_of(tasks_of(broken(n)))
         compared = compare(results_of(tasks_of(BASE)), results)
-        assert len(tasks_to_confirm(compared, judge(results, Rules(), compared))) == expected
+        assert len(tasks_to_confirm(compared, decide(results, GateRules(), compared))) == expected

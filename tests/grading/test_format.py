@@ -11,7 +11,13 @@ def test_long_text_keeps_head_and_tail() -> None:
     assert short.startswith("aaa")
     assert short.endswith("zzz")
     assert "… 1000 characters left out …" in short
-    assert cut("short") == "short"
+
+
+def test_head_and_tail_can_be_of_unequal_length() -> None:
+    """Up to both together nothing is left out; the numbers add up."""
+    assert cut("a" * 30 + "c" * 10, 30, 10) == "a" * 30 + "c" * 10
+    text = "a" * 30 + "b" * 17 + "c" * 10
+    assert cut(text, 30, 10) == f"{'a' * 30}\n… 17 characters left out …\n{'c' * 10}"
 
 
 def test_generated_symbols_are_counted_from_one() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from pytest_sema_bench.cli import main
 from pytest_sema_bench.grading.scoring import Scorer
-from pytest_sema_bench.records.folder import read_records, write_records
+from pytest_sema_bench.records.folder import write_records
 from pytest_sema_bench.records.outcome import Outcome, Stop, Void
+from pytest_sema_bench.records.reader import read_records
 from pytest_sema_bench.records.record import Record
 from tests.plugin.bench_dir import read_table
 from tests.samples.double_task import DOUBLE, RIGHT, WRONG, write_double_task

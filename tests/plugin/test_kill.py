@@ -8,8 +8,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from pytest_sema_bench.records.folder import read_records, settled
-from pytest_sema_bench.records.outcome import Outcome
+from pytest_sema_bench.records.reader import read_records, settled
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.suite.task import Task, load_tasks
 from tests.chat_server import ChatServer, Request, Step, after, say, solve
@@ -66,8 +65,8 @@ class Prey:
         """The verdicts on disk, by task."""
         if not any(self.bench_dir.path.glob("reports/*/")):
             return {}
-        kept = settled(read_records(self.bench_dir.run_folder)).values()
-        return {record.task: record for record in kept if record.outcome is not Outcome.VOID}
+        kept = settled(read_records(self.bench_dir.run_folder))
+        return {record.task: record for record in kept if record.graded}
 
     def begun(self, since: int) -> Counter[str]:
         """How often each task was begun, in the requests from that number on."""

@@ -245,7 +245,10 @@ def test_a_run_that_is_taken_up_is_judged_as_a_whole(gated: GatedDir) -> None:
 BROKEN = {
     "no JSON": ("{\n <<<<<<< HEAD\n", ":2: not JSON: * (a merge left its marks?)"),
     "no baseline": ("[]\n", ':1: no baseline: it has no "sema-bench baseline"*'),
-    "another format": ('{\n "sema-bench baseline": 99}\n', ":2: format 99; this version reads 1"),
+    "another format": (
+        '{\n "sema-bench baseline": 99}\n',
+        ":2: format 99; this version reads 1 to 2",
+    ),
 }
 
 

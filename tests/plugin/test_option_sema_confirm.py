@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from pytest_sema_bench.records.folder import read_records
+from pytest_sema_bench.records.reader import read_records
 from tests.chat_server import ChatServer, Request, Step
 from tests.plugin.bench_dir import BenchDir, read_table
 from tests.plugin.gated import ALL_PASS, BASELINE, FIVE_BROKEN, FOUR_BROKEN, GatedDir

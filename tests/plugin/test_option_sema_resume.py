@@ -5,8 +5,7 @@ import json
 import psutil
 import pytest
 
-from pytest_sema_bench.records.folder import RunFolder
-from pytest_sema_bench.run.manifest import run_records
+from pytest_sema_bench.records.reader import read_run
 from tests.chat_server import HANG, ChatServer, refuse, say
 from tests.plugin.bench_dir import REFERENCE, WRONG, BenchDir, read_table, wait_until
 from tests.plugin.test_kill import kill_tree
@@ -66,8 +65,7 @@ def test_the_last_void_is_the_one_that_is_shown(
     bench_dir.ask(chat_server, "-k", "adding")
     chat_server.play([refuse(400, "the second trouble")])
     bench_dir.ask(chat_server, "-k", "adding", "--sema-resume")
-    folder = bench_dir.run_folder
-    kept = run_records(folder, RunFolder(folder).read_items())
+    kept = read_run(bench_dir.run_folder).records
     assert ["second trouble" in str(record.detail) for record in kept] == [True]
 
 

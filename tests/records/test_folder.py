@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.records.folder import RunFolder, read_records, write_records
-from pytest_sema_bench.records.record import SCHEMA, Record
+from pytest_sema_bench.records.folder import RunFolder, write_records
+from pytest_sema_bench.records.items import PlannedItem
+from pytest_sema_bench.records.reader import read_records
+from pytest_sema_bench.records.record import Record
 from tests.samples.record import RECORD
 
 TRANSCRIPT = {"messages": [{"role": "user", "content": "Hm"}], "calls": []}
@@ -33,7 +34,7 @@ def open_folder(run: Path, *keys: str, process: str | None = None) -> RunFolder:
 def test_a_record_is_on_disk_when_keep_returns(run: Path) -> None:
     """It can be read while the folder is still open, with the transcript's relative path."""
     folder = open_folder(run)
-    kept = folder.keep("L2-05-palindrome/m-tools-s1", RECORD, TRANSCRIPT)
+    kept = folder.keep(RECORD, TRANSCRIPT)
     assert kept == replace(RECORD, transcript="transcripts/L2-05-palindrome/m-tools-s1.json")
     assert read_records(run) == (kept,)
     folder.close()
@@ -42,7 +43,7 @@ def test_a_record_is_on_disk_when_keep_returns(run: Path) -> None:
 def test_the_transcript_names_its_record(run: Path) -> None:
     """The file holds the conversation and says which question it is about."""
     folder = open_folder(run)
-    kept = folder.keep("L2-05-palindrome/m-tools-s1", RECORD, TRANSCRIPT)
+    kept = folder.keep(RECORD, TRANSCRIPT)
     folder.close()
     written = json.loads((run / str(kept.transcript)).read_text(encoding="utf-8"))
     assert written == {"record": "abc", "task": "L2-05-palindrome", **TRANSCRIPT}
@@ -67,88 +68,17 @@ def test_a_record_is_one_line_and_comes_back_as_it_was(record: Record) -> None:
     assert Record.from_json(line.encode("utf-8").decode("utf-8")) == record
 
 
-def test_records_of_a_run_are_read_in_order(run: Path) -> None:
-    """Each process has a file of its own; within one the order is that of writing."""
-    for process in ("gw1", "gw0"):
-        folder = open_folder(run, process=process)
-        for sample in (1, 2):
-            folder.keep(f"{process}-s{sample}", replace(RECORD, key=process, sample=sample), {})
-        folder.close()
-    assert [(r.key, r.sample) for r in read_records(run)] == [
-        ("gw0", 1),
-        ("gw0", 2),
-        ("gw1", 1),
-        ("gw1", 2),
-    ]
-
-
 def test_threads_write_whole_lines(run: Path) -> None:
     """Records that are kept at the same time do not mix."""
     folder = open_folder(run)
     records = [replace(RECORD, sample=n, answer="x" * 100_000) for n in range(8)]
-    threads = [
-        threading.Thread(target=folder.keep, args=(f"s{r.sample}", r, TRANSCRIPT)) for r in records
-    ]
+    threads = [threading.Thread(target=folder.keep, args=(r, TRANSCRIPT)) for r in records]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     folder.close()
     assert sorted(record.sample for record in read_records(run)) == list(range(8))
-
-
-@pytest.mark.parametrize("n_bytes", [1, 200, -1, -2])
-def test_a_half_written_line_is_left_out(run: Path, n_bytes: int) -> None:
-    """What a killed process left behind costs its last record, wherever the line was cut."""
-    folder = open_folder(run)
-    kept = folder.keep("s1", RECORD, TRANSCRIPT)
-    folder.close()
-    half = replace(RECORD, answer="ü").to_json().encode()[:n_bytes]
-    with (run / "records.jsonl").open("ab") as file:
-        file.write(half)
-    assert read_records(run) == (kept,)
-
-
-def test_a_line_cut_within_a_character_is_left_out(run: Path) -> None:
-    """Half of an ü is no reason to lose the other records."""
-    folder = open_folder(run)
-    kept = folder.keep("s1", RECORD, TRANSCRIPT)
-    folder.close()
-    line = RECORD.to_json().encode()
-    with (run / "records.jsonl").open("ab") as file:
-        file.write(line[: line.index("ü".encode()) + 1])
-    assert read_records(run) == (kept,)
-
-
-BROKEN = {
-    "no JSON": "oops",
-    "no object": "[1]",
-    "null": "null",
-    "fields missing": '{"schema": 1, "tokens": {}}',
-    "a newer schema": replace(RECORD, schema=SCHEMA + 1).to_json(),
-}
-
-
-@pytest.mark.parametrize("line", BROKEN.values(), ids=BROKEN)
-def test_a_whole_line_that_is_no_record_is_an_error(run: Path, line: str) -> None:
-    """A file that somebody else wrote is not half understood."""
-    open_folder(run)
-    (run / "records.jsonl").write_text(line + "\n")
-    with pytest.raises(BenchError, match="record"):
-        read_records(run)
-
-
-def test_a_field_of_the_future_is_ignored() -> None:
-    """Within a schema fields may be added."""
-    data = json.loads(RECORD.to_json())
-    assert Record.from_json(json.dumps({**data, "mood": "good"})) == RECORD
-
-
-def test_a_run_without_records_is_empty(run: Path) -> None:
-    """Neither the file nor the folder has to be there."""
-    assert read_records(run) == ()
-    open_folder(run)
-    assert read_records(run) == ()
 
 
 KEYS = {
@@ -164,9 +94,9 @@ def test_a_key_is_removed_from_all_that_is_written(run: Path, key: str) -> None:
     folder = open_folder(run, key)
     record = replace(RECORD, answer=f"my key is {key}", detail=f"401 {key}")
     messages = {"messages": [{"role": "tool", "content": f"{key} {key}"}], "calls": []}
-    folder.keep("s1", record, messages)
+    folder.keep(record, messages)
     folder.write_run({"settings": {"key": key}})
-    folder.write_items([{"task": "a"}])
+    folder.write_items([PlannedItem.of(RECORD)])
     folder.write_summary(f"# {key}")
     folder.close()
     for path in (path for path in run.rglob("*") if path.is_file()):
@@ -181,7 +111,7 @@ def test_a_key_is_removed_from_all_that_is_written(run: Path, key: str) -> None:
 def test_a_key_that_is_no_secret_breaks_nothing(run: Path, key: str) -> None:
     """Local servers take any key; removing an `x` would leave no JSON behind."""
     folder = open_folder(run, key)
-    kept = folder.keep("s1", RECORD, TRANSCRIPT)
+    kept = folder.keep(RECORD, TRANSCRIPT)
     folder.close()
     assert read_records(run) == (kept,)
 
@@ -190,7 +120,7 @@ def test_half_a_surrogate_pair_can_be_written(run: Path) -> None:
     """A model's broken Unicode is no reason to lose its record."""
     folder = open_folder(run)
     broken = replace(RECORD, answer="\ud83d!")
-    kept = folder.keep("s1", broken, {"messages": [{"content": "\udc00"}], "calls": []})
+    kept = folder.keep(broken, {"messages": [{"content": "\udc00"}], "calls": []})
     folder.close()
     assert read_records(run)[0].reason == RECORD.reason
     assert json.loads((run / str(kept.transcript)).read_text(encoding="utf-8"))["calls"] == []
@@ -224,15 +154,6 @@ def test_run_json_is_replaced_as_a_whole(run: Path) -> None:
         "name": "ü",
     }
     assert [path.name for path in run.iterdir()] == ["run.json"]
-
-
-def test_items_come_back_as_they_were_written(run: Path) -> None:
-    """What the run set out to do is known, or empty if it did not get that far."""
-    folder = open_folder(run)
-    assert folder.read_items() == []
-    items: list[dict[str, object]] = [{"task": "a", "level": None}, {"task": "ü", "level": 2}]
-    folder.write_items(items)
-    assert folder.read_items() == items
 
 
 def test_closing_without_a_record_leaves_no_file(run: Path) -> None:

@@ -15,7 +15,7 @@ from pytest_sema_bench.records.transcript import Call, Tokens, Transcript
 RECORD = Record(
     key="k",
     task="L2-05-palindrome",
-    level=2,
+    level="L2",
     category="string",
     model="m",
     config="tools",

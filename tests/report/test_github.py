@@ -9,7 +9,7 @@ import pytest
 from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.load import load_results
 from pytest_sema_bench.gate.task_results import Results, group_records
-from pytest_sema_bench.gate.verdict import Rules, judge
+from pytest_sema_bench.gate.verdict import GateRules, decide
 from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.report.github import (
     MAX_SUMMARY_BYTES,
@@ -113,7 +113,7 @@ def test_the_summary_has_table_verdict_and_lists(tmp_path: Path) -> None:
     records = write_made_up_run(tmp_path / "b", players=[replace(player, skill=0.3)], seed=2)
     base, run = load_results(tmp_path / "a"), load_results(tmp_path / "b")
     compared = compare(base, run)
-    text = summary_markdown("b", make_tables(records), judge(run, Rules(), compared), compared)
+    text = summary_markdown("b", make_tables(records), decide(run, GateRules(), compared), compared)
     lines = text.splitlines()
     assert lines[0] == "## `b`"
     assert lines[2] == "**✗ gate: regressed**"
@@ -132,7 +132,7 @@ def test_a_summary_is_not_what_a_model_makes_of_it() -> None:
     run = Results(source="b", groups=group_records([record]))
     compared = compare(base, run)
     text = summary_markdown(
-        "</code>", make_tables([record]), judge(run, Rules(), compared), compared
+        "</code>", make_tables([record]), decide(run, GateRules(), compared), compared
     )
     assert "octocat" in text
     outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text)

@@ -14,11 +14,12 @@ import pytest
 
 from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.load import load_results
-from pytest_sema_bench.gate.verdict import Rules, judge
+from pytest_sema_bench.gate.verdict import GateRules, decide
 from pytest_sema_bench.records.folder import RunFolder, write_records
 from pytest_sema_bench.records.outcome import Outcome, Void
+from pytest_sema_bench.records.reader import read_run
 from pytest_sema_bench.report.html import visible, write_report
-from pytest_sema_bench.report.runs import merge_runs, read_run
+from pytest_sema_bench.report.runs import merge_runs
 from tests.samples.hostile_run import HOSTILE, SCRIPT, write_hostile_run
 from tests.samples.made_up_run import PLAYERS, suite, write_made_up_run, write_run_files
 from tests.samples.record import RECORD
@@ -34,7 +35,7 @@ def report(*folders: Path, baseline: Path | None = None) -> str:
         write_report(merged, output)
     else:
         compared = compare(load_results(baseline), merged.results())
-        verdict = judge(merged.results(), Rules(), compared)
+        verdict = decide(merged.results(), GateRules(), compared)
         write_report(merged, output, verdict=verdict, compared=compared)
     assert [path.name for path in output.parent.iterdir()] == ["report.html"]
     return output.read_text("utf-8")

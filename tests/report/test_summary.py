@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.report.summary import table_lines
 from pytest_sema_bench.tables.levels import Row, Searches, Table
 
@@ -35,7 +36,7 @@ ROW = Row(
 
 def table(*rows: Row, model: str = "m") -> Table:
     """A table with these rows and the same numbers for all."""
-    return Table(model=model, config="tools", rows=(*rows, replace(rows[-1], label="all")))
+    return Table(setup=Setup(model, "tools"), rows=(*rows, replace(rows[-1], label="all")))
 
 
 def cells(lines: Sequence[str], label: str) -> list[str]:

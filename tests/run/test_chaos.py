@@ -12,7 +12,8 @@ from pytest_sema_bench.catalog.models import Price
 from pytest_sema_bench.chat import Patience
 from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.run.item import WorkItem
-from pytest_sema_bench.suite.task import Task, bundled_tasks, load_task, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import Task, load_task, load_tasks
 from tests.chaos_server import HARMLESS, MODEL, PASSING, Chaos
 from tests.chat_server import ChatServer, Request, Step
 from tests.engine_bench import KEY, KEY_NAME, EngineBench
@@ -28,7 +29,7 @@ PRICE = Price(input_usd=1.0, output_usd=2.0)
 @pytest.fixture(scope="module")
 def tasks() -> tuple[Task, ...]:
     """The bundled suite."""
-    return load_tasks(bundled_tasks())
+    return load_tasks(suite_folder())
 
 
 @pytest.fixture(scope="module")

@@ -190,7 +190,7 @@ def test_a_disk_that_is_full_stops_only_its_item(
     assert bench.ask(task, chat_server.url).outcome is Outcome.PASS
 
 
-def _keep(item: WorkItem, record: Record, transcript: dict[str, Any]) -> Record:
+def _keep(record: Record, transcript: dict[str, Any]) -> Record:
     return record
 
 

@@ -69,7 +69,7 @@ IRRELEVANT: dict[str, dict[str, Any]] = {
     "another configuration": {"config": "bare"},
     "void": {"outcome": "void"},
     "no usage": {"tokens": Tokens()},
-    "another task and level": {"task": "x", "level": 5},
+    "another task and level": {"task": "x", "level": "L5"},
 }
 
 

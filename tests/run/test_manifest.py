@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from pytest_sema_bench.catalog.models import Model
-from pytest_sema_bench.records.expected import expected_items
 from pytest_sema_bench.records.folder import RunFolder, write_records
 from pytest_sema_bench.records.outcome import Outcome, read_reason
+from pytest_sema_bench.records.reader import read_items, read_run
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.run.item import WorkItem
-from pytest_sema_bench.run.manifest import Plan, Run, item_entries, run_records
+from pytest_sema_bench.run.manifest import Plan, Run
 from pytest_sema_bench.sema.vm import VMInfo
 from pytest_sema_bench.settings import Config, Settings
 from pytest_sema_bench.suite.task import load_tasks
@@ -70,7 +70,9 @@ def test_run_json_says_how_a_run_ended(tmp_path: Path, items: list[WorkItem], na
     run = make_run(tmp_path)
     run.begin(items, VM, STARTED)
     assert states(tmp_path)["state"] == "running"
-    run.end([record_of(items[n], *end) for n, end in enumerate(ends)], 1)
+    records = [record_of(items[n], *end) for n, end in enumerate(ends)]
+    write_records(run.folder.path / "records.jsonl", records)
+    run.end(read_run(run.folder.path), 1)
     content = states(tmp_path)
     assert (content["state"], content["n_void"], content["exit_status"]) == (state, n_void, 1)
     assert content["n_missing"] == len(items) - len(ends)
@@ -88,37 +90,14 @@ def test_a_run_taken_up_keeps_its_beginnings(tmp_path: Path, items: list[WorkIte
     assert content["start"] == content["begun"][0]
 
 
-def test_items_of_a_run_taken_up_are_those_of_both(items: list[WorkItem]) -> None:
+def test_items_of_a_run_taken_up_are_those_of_both(tmp_path: Path, items: list[WorkItem]) -> None:
     """A question that changed replaces the one in its place; none is lost or doubled."""
-    first = item_entries(items[:2], [])
-    task = replace(items[1].task, task_hash="changed")
-    changed = replace(items[1], task=task)
-    both = item_entries([changed, items[2]], first)
-    assert [entry["task"] for entry in both] == [item.task.id for item in items]
-    assert [entry["key"] for entry in both] == [items[0].key, changed.key, items[2].key]
-    assert [expected.task for expected in expected_items(both)] == [i.task.id for i in items]
-
-
-def test_records_of_questions_that_changed_are_left_out(
-    tmp_path: Path, items: list[WorkItem]
-) -> None:
-    """One record for each item: a verdict before a void, none of another question."""
-    write_records(
-        tmp_path / "records.jsonl",
-        [
-            record_of(items[0], "void", "api error"),
-            record_of(items[0], "fail", "wrong value"),
-            record_of(items[0], "void", "budget"),
-            replace(RECORD, key="of another question"),
-            record_of(items[1], "void", "api error"),
-            record_of(items[1], "void", "budget"),
-        ],
-    )
-    kept = run_records(tmp_path, item_entries(items, []))
-    assert [(record.key, record.reason) for record in kept] == [
-        (items[0].key, "wrong value"),
-        (items[1].key, "budget"),
-    ]
+    make_run(tmp_path).begin(items[:2], VM, STARTED)
+    changed = replace(items[1], task=replace(items[1].task, task_hash="changed"))
+    make_run(tmp_path).begin([changed, items[2]], VM, STARTED)
+    both = read_items(tmp_path / "run")
+    assert [entry.item for entry in both] == [item.item for item in items]
+    assert [entry.key for entry in both] == [items[0].key, changed.key, items[2].key]
 
 
 def test_a_run_without_an_earlier_one_keeps_nothing(tmp_path: Path, items: list[WorkItem]) -> None:
@@ -126,8 +105,8 @@ def test_a_run_without_an_earlier_one_keeps_nothing(tmp_path: Path, items: list[
     run = make_run(tmp_path)
     assert (run.spent_usd, run.kept(items[0])) == (0.0, None)
     run.begin(items, VM, STARTED)
-    kept = run.folder.keep("m-tools-s1", record_of(items[0]), {"messages": []})
-    run.folder.keep("m-tools-s1", record_of(items[1], "void", "api error"), {"messages": []})
+    kept = run.folder.keep(record_of(items[0]), {"messages": []})
+    run.folder.keep(record_of(items[1], "void", "api error"), {"messages": []})
     run.look_again()
     assert run.kept(items[0]) == kept
     assert run.kept(items[1]) is None

@@ -12,7 +12,7 @@ from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.errors import BenchError, SettingsError
 from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.outcome import Outcome, Void
-from pytest_sema_bench.run.resume import find_earlier, question_hashes, read_earlier
+from pytest_sema_bench.run.resume import find_resumed, question_hashes, read_resumed
 from pytest_sema_bench.settings import NEWEST, Config, Sampling
 from tests.samples.record import RECORD
 
@@ -39,7 +39,7 @@ def write_run(folder: Path, name: str, **content: Any) -> Path:
 
 def found(folder: Path, name: str = NEWEST, questions: Mapping[str, str] = QUESTIONS) -> str | None:
     """The name of the run that is taken up."""
-    earlier = find_earlier(name, folder, questions, None)
+    earlier = find_resumed(name, folder, questions, {"suite": "core", "tasks": None})
     return earlier.path.name if earlier else None
 
 
@@ -64,7 +64,7 @@ def test_a_run_of_other_tasks_is_not_taken_up(tmp_path: Path) -> None:
     """Its items would be missing for ever."""
     write_run(tmp_path, "20260101-000000-a", settings={"tasks": "elsewhere"})
     assert not found(tmp_path)
-    earlier = find_earlier(NEWEST, tmp_path, QUESTIONS, "elsewhere")
+    earlier = find_resumed(NEWEST, tmp_path, QUESTIONS, {"tasks": "elsewhere"})
     assert earlier is not None
 
 
@@ -73,7 +73,7 @@ def test_a_damaged_run_is_passed_over_unless_it_is_named(tmp_path: Path) -> None
     write_run(tmp_path, "20260101-000000-a")
     (write_run(tmp_path, "20260102-000000-a") / "run.json").write_text('{"state": "runn')
     assert found(tmp_path) == "20260101-000000-a"
-    with pytest.raises(SettingsError, match=r"run\.json cannot be read"):
+    with pytest.raises(BenchError, match=r"run\.json:1: not JSON"):
         found(tmp_path, "20260102-000000-a")
 
 
@@ -110,7 +110,7 @@ def test_verdicts_are_kept_and_money_is_counted(tmp_path: Path) -> None:
     lines = [record.to_json() for record in records]
     (path / "records.jsonl").write_text("\n".join(lines[:2]) + "\n")
     (path / "records-gw1.jsonl").write_text("\n".join(lines[2:]) + "\n" + lines[0][:50])
-    earlier = read_earlier(path)
+    earlier = read_resumed(path)
     assert {key: r.outcome for key, r in earlier.verdicts.items()} == {"a": "fail", "c": "pass"}
     assert earlier.spent_usd >= 3.5
     assert earlier.torn == ("records-gw1.jsonl",)
@@ -125,7 +125,7 @@ def test_a_whole_line_that_is_no_record_is_an_error(tmp_path: Path) -> None:
     path = write_run(tmp_path, "20260101-000000-a")
     (path / "records.jsonl").write_text('{"schema": 1}\n')
     with pytest.raises(BenchError, match="not a record"):
-        read_earlier(path)
+        read_resumed(path)
 
 
 def test_questions_are_told_apart_by_content() -> None:

@@ -14,11 +14,13 @@ from typing import Any
 
 from pytest_sema_bench.agent.loop import system_prompt
 from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.outcome import Outcome, Reason, Stop, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Tokens
 from pytest_sema_bench.settings import Config
-from pytest_sema_bench.suite.task import Task, bundled_tasks, load_tasks
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import Task, load_tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,7 @@ PLAYERS = (
     Player(name="maple-5", skill=0.55, price=(1.40, 4.40)),
     Player(name="rowan-mini", skill=0.45, price=(0.14, 0.28)),
 )
-_EASE = {1: 0.25, 2: 0.12, 3: 0.0, 4: -0.2, 5: -0.35}
+_EASE = {"L1": 0.25, "L2": 0.12, "L3": 0.0, "L4": -0.2, "L5": -0.35}
 _WRONG = [Reason.WRONG_VALUE] * 6 + [Reason.ERROR] * 5 + [Reason.TRUNCATED, Reason.NO_ANSWER]
 _ERRORS = (
     ("unbound", "string/reverse", "Error: Unbound variable: string/reverse"),
@@ -52,7 +54,7 @@ START = "2026-11-{day:02d}T02:10:00+00:00"
 @cache
 def suite() -> tuple[Task, ...]:
     """The sixty tasks."""
-    return load_tasks(bundled_tasks())
+    return load_tasks(suite_folder())
 
 
 def write_made_up_run(
@@ -75,7 +77,7 @@ def write_made_up_run(
     for player in players:
         for task in chosen:
             ease = random.Random(f"{task.id}").gauss(0.0, 0.22)
-            chance = min(0.98, max(0.02, player.skill + _EASE[task.level or 3] + ease))
+            chance = min(0.98, max(0.02, player.skill + _EASE[task.level or "L3"] + ease))
             for sample in range(1, samples + 1):
                 record, talk = _play(player, task, sample, chance, dice, filler_chars)
                 path = folder / record.transcript if record.transcript else folder
@@ -90,20 +92,7 @@ def write_made_up_run(
 
 def write_run_files(run: RunFolder, records: Sequence[Record], *, day: int = 24) -> None:
     """Write run.json and items.json for records."""
-    run.write_items(
-        [
-            {
-                "key": record.key,
-                "task": record.task,
-                "level": record.level,
-                "model": record.model,
-                "config": record.config,
-                "sample": record.sample,
-                "task_hash": record.task_hash,
-            }
-            for record in records
-        ]
-    )
+    run.write_items(map(PlannedItem.of, records))
     run.write_run(
         {
             "run": run.path.name,

@@ -5,10 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_sema_bench.gate.task_results import Group, Results, group_records
+from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from pytest_sema_bench.records.record import Record
 from tests.samples.record import RECORD
 
+SETUP = Setup("m", "tools")
+"""Who is asked, where a test does not say otherwise."""
 OUTCOMES: dict[str, tuple[Outcome, Reason | Void]] = {
     "p": (Outcome.PASS, Reason.RIGHT),
     "f": (Outcome.FAIL, Reason.WRONG_VALUE),
@@ -24,7 +27,7 @@ def records_of(
         replace(
             RECORD,
             task=task,
-            level=int(task[1]),
+            level=task[:2],
             category=task[6:],
             model=model,
             config=config,

@@ -7,7 +7,7 @@ from pytest_sema_bench.records.transcript import Tokens
 RECORD = Record(
     key="abc",
     task="L2-05-palindrome",
-    level=2,
+    level="L2",
     category="string",
     model="m",
     config="tools",

@@ -61,6 +61,45 @@ def test_no_task_of_one_evaluation_runs_on_in_the_next(
     event_loop_runner.run(check())
 
 
+LEAVES_SOMETHING = (
+    "(gensym)",
+    "(defmacro m (x) `(let ((tmp# ,x)) 'tmp#)) (m 1)",
+    '(file/write-lines "left.txt" \'("x"))',
+    "(define (grow n) (let ((self nil)) (set! self (fn () (list self n))) (self)))",
+    "(for-each grow (range 100))",
+    "(gc/stats)",
+)
+
+
+def test_every_evaluation_of_a_host_is_its_first(
+    make_vm: MakeVM, hosts: Hosts, event_loop_runner: asyncio.Runner
+) -> None:
+    """Neither counters nor garbage outlive their interpreter: what the VM tells stays the same."""
+
+    async def check() -> None:
+        vm = make_vm(1)
+        first = await vm.evaluate(LEAVES_SOMETHING, Limits())
+        assert [result.value for result in first[:2]] == ["g__0", "tmp__1"]
+        for _ in range(20):
+            assert await vm.evaluate(LEAVES_SOMETHING, Limits()) == first
+        assert len(hosts()) == 1
+
+    event_loop_runner.run(check())
+
+
+def test_nothing_to_evaluate_has_no_evaluation(
+    make_vm: MakeVM, event_loop_runner: asyncio.Runner
+) -> None:
+    """No sources, no results, and the host is there for the next."""
+
+    async def check() -> None:
+        vm = make_vm(1)
+        assert await vm.evaluate([], Limits()) == ()
+        assert await vm.evaluate(["7"], Limits()) == (Evaluation(value="7"),)
+
+    event_loop_runner.run(check())
+
+
 def test_memory_is_measured_on_a_host_that_nobody_used(
     make_vm: MakeVM, event_loop_runner: asyncio.Runner
 ) -> None:

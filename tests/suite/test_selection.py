@@ -6,9 +6,9 @@ from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.suite.selection import Selection, names_of
 
 TASKS = {
-    "palindrome": names_of("L2-05-palindrome", 2, "string"),
-    "list-length": names_of("L2-03-list-length", 2, "list"),
-    "mapping": names_of("L1-03-mapping", 1, "list"),
+    "palindrome": names_of("L2-05-palindrome", "L2", "string"),
+    "list-length": names_of("L2-03-list-length", "L2", "list"),
+    "mapping": names_of("L1-03-mapping", "L1", "list"),
     "own": names_of("own", None, None),
 }
 

@@ -6,16 +6,8 @@ import pytest
 import yaml
 
 from pytest_sema_bench.errors import TaskError
-from pytest_sema_bench.suite.task import (
-    Case,
-    GradeKind,
-    Task,
-    bundled_tasks,
-    find_task_files,
-    load_task,
-    load_tasks,
-    schema_text,
-)
+from pytest_sema_bench.suite.folder import find_task_files, schema_file, suite_folder
+from pytest_sema_bench.suite.task import Case, GradeKind, Task, load_task, load_tasks
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "tasks"
 
@@ -60,7 +52,7 @@ def test_a_file_becomes_a_task(tmp_path: Path) -> None:
     assert (task.id, task.slug, task.level, task.category) == (
         "L2-99-double",
         "double",
-        2,
+        "L2",
         "numbers",
     )
     assert task.kind is GradeKind.PROGRAM
@@ -132,39 +124,53 @@ def test_the_hash_follows_what_is_asked_and_graded(text: str, same: bool, tmp_pa
 TWICE = "stands here a second time"
 NOT_ONE_FORM = "is not one whole Sema form"
 BROKEN = {
-    "empty": (1, "found nothing, expected a table with `id`, `prompt` and `grade`"),
+    "empty": (1, "the file: found nothing, expected a table with `id`, `prompt` and `grade`"),
     "only-a-list": (1, "expected a table with `id`, `prompt` and `grade`"),
     "not-yaml": (4, "not YAML: "),
     "indented-with-tabs": (2, "not YAML: "),
     "two-documents": (3, "not YAML: "),
     "prompt-missing": (1, "the file: 'prompt' is missing"),
-    "key-misspelt": (2, "the file: unknown key 'promt'; known keys are category, equivalent, "),
+    "key-misspelt": (
+        2,
+        "the file: unknown key 'promt'; did you mean 'prompt'? known ",
+    ),
     "key-twice": (3, f"the key 'prompt' {TWICE}"),
     "key-twice-in-a-case": (8, f"the key 'equals' {TWICE}"),
     "key-is-a-list": (3, "a key must be a plain word"),
-    "id-with-blanks": (1, "id: 'a task' does not match"),
-    "level-too-high": (2, "level: 6 is greater than the maximum of 5"),
-    "category-in-capitals": (2, "category: 'Maths' does not match"),
-    "kind-unknown": (4, "grade.kind: 'values' is not one of ['program', 'expression', 'value']"),
+    "id-with-blanks": (1, "id: found 'a task', expected letters, digits, dots, - and _"),
+    "level-is-no-word": (2, "level: found 'L-6', expected the name of a level, such as L2"),
+    "category-in-capitals": (2, "category: found 'Maths', expected a word in small letters"),
+    "kind-unknown": (4, "grade.kind: found 'values', expected one of program, expression, value"),
     "kind-missing": (3, "grade: 'kind' is missing"),
-    "equals-is-a-comment": (5, "grade.equals is empty; a `#` starts a comment in YAML"),
-    "equals-is-a-number": (9, "grade.cases.1.equals is not text; put the Sema source"),
+    "equals-is-a-comment": (5, "grade.equals: is empty; a `#` starts a comment in YAML"),
+    "equals-is-a-number": (
+        9,
+        "grade.cases[1].equals: found 3, expected the Sema source of ",
+    ),
     "equals-is-two-forms": (7, f"equals: '1 2' {NOT_ONE_FORM}"),
     "equals-is-unbalanced": (7, f"equals: '(list 1' {NOT_ONE_FORM}"),
     "call-is-two-forms": (6, f"call: '(f) (f)' {NOT_ONE_FORM}"),
-    "case-expects-nothing": (8, "grade.cases.1: a case needs `equals`, `prints` or both"),
-    "case-key-unknown": (7, "grade.cases.0: unknown key 'equal'; known keys are call, equals, "),
-    "cases-empty": (5, "grade.cases: "),
-    "prints-is-text": (7, "grade.cases.0.prints is 'hello', expected a list"),
+    "case-expects-nothing": (
+        8,
+        "expected a case with `equals`, `prints` or both",
+    ),
+    "case-key-unknown": (
+        7,
+        "grade.cases[0]: unknown key 'equal'; did you mean 'equals'? known ",
+    ),
+    "cases-empty": (5, "grade.cases: found [], expected at least 1 of them"),
+    "prints-is-text": (7, "grade.cases[0].prints: found 'hello', expected a list"),
     "program-without-cases": (3, "a program task needs `cases`, each with a `call`"),
     "program-case-without-call": (6, "a case of a program task needs a `call`"),
     "value-with-cases": (3, "a value task needs `equals` and has no `cases`"),
     "value-with-requires": (6, "a value has no code, so `requires` cannot be checked"),
     "expression-with-both": (3, "an expression task needs either `equals` or `cases`"),
+    "tolerance-is-nan": (7, "found .nan, expected a number that is finite"),
+    "tolerance-is-text": (7, "grade.cases[0].tolerance: found 'a bit', expected a number"),
     "strict-program": (8, "`strict` is for value tasks only"),
-    "wrong-without-why": (9, "wrong.1: 'why' is missing"),
-    "L2/04-level-differs": (2, "level is 3, but the folder is L2"),
-    "L2/05-level-missing": (1, "level is None, but the folder is L2"),
+    "wrong-without-why": (9, "wrong[1]: 'why' is missing"),
+    "L2/04-level-differs": (2, "level is L3, but the folder is L2"),
+    "L2/05-level-missing": (1, "level is missing, but the folder is L2"),
     "L2/06-id-differs": (2, "id is 'L2-05-id-differs', expected L2-06-id-differs as the file"),
 }
 
@@ -234,13 +240,13 @@ def test_two_files_with_one_id_are_an_error(tmp_path: Path) -> None:
 
 def test_the_suite_has_sixty_tasks_in_five_levels() -> None:
     """The numbers of the experiment, so that the tables can stand side by side."""
-    levels = [task.level for task in load_tasks(bundled_tasks())]
-    assert [levels.count(level) for level in (1, 2, 3, 4, 5)] == [15, 15, 15, 10, 5]
+    levels = [task.level for task in load_tasks(suite_folder())]
+    assert [levels.count(f"L{level}") for level in range(1, 6)] == [15, 15, 15, 10, 5]
 
 
 def test_the_suite_keeps_its_own_rules() -> None:
     """Each task has a category, a reference, three wrong answers, and enough cases."""
-    for task in load_tasks(bundled_tasks()):
+    for task in load_tasks(suite_folder()):
         assert task.category, task.path
         assert task.reference, task.path
         assert len(task.wrong) >= 3, task.path
@@ -249,17 +255,17 @@ def test_the_suite_keeps_its_own_rules() -> None:
 
 def test_the_suite_names_its_schema_to_editors() -> None:
     """The hint in the first line of each file leads to the schema that the check uses."""
-    for file in find_task_files(bundled_tasks()):
+    for file in find_task_files(suite_folder()):
         hint = file.read_text("utf-8").splitlines()[0]
         assert hint.startswith("# yaml-language-server: $schema="), file
         named = file.parent / hint.partition("=")[2]
-        assert named.read_text("utf-8") == schema_text(), file
+        assert named.read_text("utf-8") == schema_file("task").read_text("utf-8"), file
 
 
 def test_the_schema_alone_takes_what_the_loader_takes() -> None:
     """The schema is plain enough for an editor: each task of the suite satisfies it."""
     from jsonschema import Draft202012Validator
 
-    validator = Draft202012Validator(yaml.safe_load(schema_text()))
-    for file in find_task_files(bundled_tasks()):
+    validator = Draft202012Validator(yaml.safe_load(schema_file("task").read_text("utf-8")))
+    for file in find_task_files(suite_folder()):
         assert list(validator.iter_errors(yaml.safe_load(file.read_text("utf-8")))) == []

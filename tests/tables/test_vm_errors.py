@@ -6,11 +6,11 @@ from pytest_sema_bench.report.summary import error_lines
 from pytest_sema_bench.tables.vm_errors import make_error_tables
 
 
-def record(level: int, outcome: str, *errors: tuple[str, str, str | None]) -> Record:
+def record(level: str, outcome: str, *errors: tuple[str, str, str | None]) -> Record:
     """A record whose code met these errors: where, class, name."""
     return Record(
         key="k",
-        task=f"L{level}-01-some",
+        task=f"{level}-01-some",
         level=level,
         category=None,
         model="m",
@@ -29,10 +29,10 @@ def record(level: int, outcome: str, *errors: tuple[str, str, str | None]) -> Re
 
 
 RECORDS = (
-    record(2, "pass", ("tool", "unbound", "inc"), ("tool", "unbound", "inc")),
-    record(2, "fail", ("tool", "unbound", "conj"), ("grade", "arity", "foldl")),
-    record(4, "fail", ("grade", "arity", "foldl")),
-    record(4, "pass"),
+    record("L2", "pass", ("tool", "unbound", "inc"), ("tool", "unbound", "inc")),
+    record("L2", "fail", ("tool", "unbound", "conj"), ("grade", "arity", "foldl")),
+    record("L4", "fail", ("grade", "arity", "foldl")),
+    record("L4", "pass"),
 )
 
 
@@ -53,14 +53,14 @@ def test_recovery_counts_items_that_saw_an_error_in_a_tool_call() -> None:
 
 def test_a_void_item_says_nothing_about_recovery() -> None:
     """It saw an error, but how it would have ended is not known."""
-    (table,) = make_error_tables([record(1, "void", ("tool", "type", None))])
+    (table,) = make_error_tables([record("L1", "void", ("tool", "type", None))])
     assert table.n_saw_error == 0
 
 
 def test_the_printed_table_escapes_names_that_the_model_made_up() -> None:
     """A name with an escape sequence, a pipe or a tag cannot break the table or the page."""
     name = "\x1b[31m|<script>"
-    tables = make_error_tables([record(1, "fail", ("grade", "unbound", name))])
+    tables = make_error_tables([record("L1", "fail", ("grade", "unbound", name))])
     text = "\n".join(error_lines(tables, markdown=True))
     assert "\x1b" not in text
     assert "<script>" not in text
@@ -69,4 +69,4 @@ def test_the_printed_table_escapes_names_that_the_model_made_up() -> None:
 
 def test_no_errors_print_nothing() -> None:
     """A run without errors has no second table."""
-    assert not list(error_lines(make_error_tables([record(1, "pass")])))
+    assert not list(error_lines(make_error_tables([record("L1", "pass")])))

@@ -27,6 +27,8 @@ _RETIRE_AT_BYTES = 128 * 1024 * 1024
 """WebAssembly memory never shrinks: a host that has grown to this is replaced."""
 _POLL_S = 0.5
 _START_LIMIT_S = 60.0
+_SPARE_CPU_S = 60.0
+"""What the kernel lets a host use beyond what we would end it for."""
 _LINE_LIMIT_BYTES = 64 * 1024 * 1024
 _OUTSIDE_SIGNALS = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
@@ -58,6 +60,9 @@ class Host:
         self._usage = _usage(process.pid)
         self._between_evaluations = False
         self._n_requests = 0
+        self._cpu_before_s = 0.0
+        """What the process had used when the current source began, to some hundredths."""
+        self._guarded_until_s = 0.0
 
     @classmethod
     async def spawn(cls, node: Node, package: Path, script: Path) -> "Host":
@@ -98,11 +103,15 @@ class Host:
             line = b""
         if not line.endswith(b"\n"):
             raise VMError(await self._last_words())
-        self.version = json.loads(line)["ready"]["version"]
+        ready = json.loads(line)["ready"]
+        self.version = ready["version"]
+        self._cpu_before_s = ready["cpu_us"] / 1e6
         self._between_evaluations = True
 
     async def evaluate(self, sources: Sequence[str], limits: Limits) -> tuple[Evaluation, ...]:
         """As SemaVM.evaluate. Raises HostLost; any way but a clean end makes the host unusable."""
+        if not sources:
+            return ()
         self._n_requests += 1
         request = {
             "id": self._n_requests,
@@ -113,22 +122,15 @@ class Host:
         self._arm_orphan_guard(limits, len(sources))
         await self._send(request)
         done: list[Evaluation] = []
-        while True:
-            try:
-                reply = await self._reply(limits)
-            except _Overdue as overdue:
-                await self.end()
-                return cut_short(done, len(sources), ErrorClass.TIME, str(overdue))
-            if reply["id"] != self._n_requests:
-                await self.end()
-                raise HostLost("what an earlier program left behind trapped", from_outside=True)
-            if "trap" in reply:
-                await self.end()
-                return self._trapped(done, sources, reply)
-            if reply.get("done"):
-                self._between_evaluations = reply["memory"] < _RETIRE_AT_BYTES
-                return tuple(done)
-            done.append(_evaluation(reply, sources[: len(done) + 1]))
+        reading = asyncio.ensure_future(self._read(sources, done))
+        try:
+            await self._watch(reading, done, limits)
+            return await reading
+        except _Overdue as overdue:
+            await self.end()
+            return cut_short(done, len(sources), ErrorClass.TIME, str(overdue))
+        finally:
+            reading.cancel()
 
     async def end(self) -> None:
         """Kill the process and wait for it."""
@@ -148,30 +150,47 @@ class Host:
         except (BrokenPipeError, ConnectionResetError):
             raise HostLost.by_return_code(await self._process.wait()) from None
 
-    async def _reply(self, limits: Limits) -> dict[str, Any]:
-        """The next line about the current request, while it keeps inside its limits."""
+    async def _read(self, sources: Sequence[str], done: list[Evaluation]) -> tuple[Evaluation, ...]:
+        """The evaluations of the current request; each is in `done` as soon as it is known."""
+        while True:
+            reply = await self._reply()
+            if reply["id"] != self._n_requests:
+                await self.end()
+                raise HostLost("what an earlier program left behind trapped", from_outside=True)
+            if "trap" in reply:
+                await self.end()
+                return self._trapped(done, sources, reply)
+            self._cpu_before_s = reply.get("cpu_us", 0.0) / 1e6 or self._cpu_before_s
+            done.append(_evaluation(reply, sources[: len(done) + 1]))
+            if len(done) == len(sources):
+                self._between_evaluations = reply["memory"] < _RETIRE_AT_BYTES
+                return tuple(done)
+
+    async def _reply(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        polled, cpu_before, waited_s = time.monotonic(), self._cpu_s(), 0.0
-        cpu_s = cpu_before
-        reading = asyncio.ensure_future(self._process.stdout.readline())
-        try:
-            while not (await asyncio.wait({reading}, timeout=_POLL_S))[0]:
-                last, polled = polled, time.monotonic()
-                cpu_last, cpu_s = cpu_s, self._cpu_s()
-                # Even on an overloaded machine a program that works gets some of each interval.
-                if cpu_s == cpu_last:
-                    waited_s += polled - last
-                if cpu_s - cpu_before > limits.cpu_s:
-                    raise _Overdue(f"stopped after {limits.cpu_s:g} s of processor time")
-                if waited_s > limits.wall_s:
-                    raise _Overdue(f"stopped after {limits.wall_s:g} s of waiting")
-        finally:
-            reading.cancel()
-        line = reading.result()
+        line = await self._process.stdout.readline()
         if not line.endswith(b"\n"):
             raise HostLost.by_return_code(await self._process.wait())
         message: dict[str, Any] = json.loads(line)
         return message
+
+    async def _watch(
+        self, reading: asyncio.Future[Any], done: Sequence[Evaluation], limits: Limits
+    ) -> None:
+        """Return once it has been read to its end. Raises _Overdue if a source takes too much."""
+        polled, cpu_s, waited_s, n_done = time.monotonic(), self._cpu_before_s, 0.0, 0
+        while not (await asyncio.wait({reading}, timeout=_POLL_S))[0]:
+            last, polled = polled, time.monotonic()
+            cpu_last, cpu_s = cpu_s, self._cpu_s()
+            if len(done) > n_done:
+                n_done, waited_s = len(done), 0.0
+            # Even on an overloaded machine a program that works gets some of each interval.
+            elif cpu_s == cpu_last:
+                waited_s += polled - last
+            if cpu_s - self._cpu_before_s > limits.cpu_s:
+                raise _Overdue(f"stopped after {limits.cpu_s:g} s of processor time")
+            if waited_s > limits.wall_s:
+                raise _Overdue(f"stopped after {limits.wall_s:g} s of waiting")
 
     def _cpu_s(self) -> float:
         try:
@@ -185,13 +204,17 @@ class Host:
 
         A host that is idle or waits notices that its stdin is closed; a busy one cannot.
         """
-        if self._usage and hasattr(self._usage, "rlimit"):
-            soft = int(self._cpu_s() + limits.cpu_s * n_sources) + 60
-            try:
-                _, hard = self._usage.rlimit(psutil.RLIMIT_CPU)
-                self._usage.rlimit(psutil.RLIMIT_CPU, (soft, hard))
-            except (psutil.Error, OSError, ValueError):
-                pass
+        needed_s = self._cpu_before_s + limits.cpu_s * n_sources + _SPARE_CPU_S
+        if needed_s <= self._guarded_until_s or not (
+            self._usage and hasattr(self._usage, "rlimit")
+        ):
+            return
+        try:
+            _, hard = self._usage.rlimit(psutil.RLIMIT_CPU)
+            self._usage.rlimit(psutil.RLIMIT_CPU, (int(needed_s + _SPARE_CPU_S), hard))
+            self._guarded_until_s = needed_s + _SPARE_CPU_S
+        except (psutil.Error, OSError, ValueError):
+            pass
 
     async def _last_words(self) -> str:
         await self.end()

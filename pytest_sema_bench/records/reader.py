@@ -1,0 +1,205 @@
+"""The one reader of a run folder: what it set out to do, what came of it, what run.json says.
+
+Which records count is decided here for everybody who reads a run. A record of a question that the
+run does not ask any more, since its task changed before it was taken up again, does not count. Of
+several records of an item a graded one counts before a void one, then the first; of several void
+ones the last, which says how it ended.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_sema_bench.errors import BenchError, DamagedFile
+from pytest_sema_bench.records.identity import ItemKey
+from pytest_sema_bench.records.items import PlannedItem
+from pytest_sema_bench.records.outcome import RunStatus
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.suite import SuiteId
+
+RUN_FILE, ITEMS_FILE = "run.json", "items.json"
+_OLD_SETTINGS = {"tasks": None, "suite": "core"}
+"""What runs asked that do not say so: the first had one suite."""
+# `records.jsonl`, then `records-2.jsonl` of a second session, `records-gw1-2_3.jsonl` of a worker's
+# third file in it: the number without letters before it is the session's.
+_SESSION = re.compile(r"records(?:-[a-z]+\d+)?(?:-(\d+))?[_.]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunJson:
+    """What run.json says, as far as it is read again. All is absent where there is no run.json."""
+
+    run: str | None = None
+    state: RunStatus | None = None
+    start: str | None = None
+    """ISO 8601."""
+    begun: tuple[str, ...] = ()
+    """The start of each of its sessions."""
+    n_void: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=_OLD_SETTINGS.copy)
+    """Its options, `tasks` and `suite` always among them."""
+    levels: tuple[str, ...] = ()
+    """Those of its suite, in order; () where it names none."""
+    questions: Mapping[str, str] = field(default_factory=dict)
+    """By `model-config`, a hash of all that is the same for every task."""
+    task_hashes: Mapping[str, str] = field(default_factory=dict)
+    vm: str | None = None
+    grader: int | None = None
+    git_commit: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    gate: str | None = None
+    """The verdict, if the run was judged."""
+    content: Mapping[str, Any] = field(default_factory=dict)
+    """All of it, for who writes it anew."""
+
+    @property
+    def unfinished(self) -> RunStatus | None:
+        """Its state, if it did not get to its end."""
+        return None if self.state is RunStatus.FINISHED else self.state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunData:
+    """A run as its folder holds it."""
+
+    path: Path
+    manifest: RunJson
+    items: tuple[PlannedItem, ...]
+    """What it set out to do; () if that is not known."""
+    records: tuple[Record, ...]
+    """One record for each item that has one."""
+    written: tuple[Record, ...]
+    """All records, those that do not count too, in the order of its files."""
+
+    @property
+    def name(self) -> str:
+        """The run's name, by default that of its folder."""
+        return self.manifest.run or self.path.resolve().name
+
+    @property
+    def suite(self) -> SuiteId | None:
+        """The suite that its tasks are from."""
+        suites = [*(entry.suite for entry in self.items), *(r.suite for r in self.records)]
+        return next((suite for suite in suites if suite is not None), None)
+
+    @property
+    def torn(self) -> tuple[str, ...]:
+        """Its records files whose last line is half-written, as a killed process leaves it."""
+        return tuple(path.name for path in record_files(self.path) if _is_torn(path))
+
+
+def read_run(path: Path, *, may_be_empty: bool = False) -> RunData:
+    """The run in a folder; `may_be_empty` says that it need not have any record yet.
+
+    Raises BenchError if there is none, DamagedFile if one of its files cannot be read.
+    """
+    if not path.is_dir():
+        raise BenchError(f"there is no run folder {path}")
+    if not record_files(path) and not may_be_empty:
+        raise BenchError(f"{path}: no run folder: it holds no records*.jsonl")
+    items = read_items(path)
+    keys = {entry.key for entry in items if entry.key is not None}
+    written = read_records(path)
+    return RunData(
+        path=path,
+        manifest=read_manifest(path),
+        items=items,
+        records=settled(record for record in written if not keys or record.key in keys),
+        written=written,
+    )
+
+
+def settled(records: Iterable[Record]) -> tuple[Record, ...]:
+    """The record that counts of each item, by the rule that this module opens with."""
+    chosen: dict[ItemKey, Record] = {}
+    for record in records:
+        known = chosen.get(record.item)
+        if known is None or not known.graded:
+            chosen[record.item] = record
+    return tuple(chosen.values())
+
+
+def read_manifest(run: Path) -> RunJson:
+    """What a run's run.json says. Raises DamagedFile."""
+    path = run / RUN_FILE
+    content = _read_json(path, {})
+    try:
+        return RunJson(
+            run=_text(content.get("run")),
+            state=None if content.get("state") is None else RunStatus(content["state"]),
+            start=_text(content.get("start")),
+            begun=tuple(content.get("begun") or ()),
+            n_void=content.get("n_void"),
+            settings={**_OLD_SETTINGS, **(content.get("settings") or {})},
+            levels=tuple((content.get("suite") or {}).get("levels") or ()),
+            questions=dict(content.get("questions") or {}),
+            task_hashes=dict(content.get("task_hashes") or {}),
+            vm=_text(content.get("vm")),
+            grader=content.get("grader"),
+            git_commit=_text(content.get("git_commit")),
+            versions=dict(content.get("versions") or {}),
+            gate=_text((content.get("gate") or {}).get("outcome")),
+            content=content,
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DamagedFile(path, 1, f"not what a run writes: {error}") from error
+
+
+def read_items(run: Path) -> tuple[PlannedItem, ...]:
+    """What a run set out to do; () where it did not get that far. Raises DamagedFile."""
+    path = run / ITEMS_FILE
+    try:
+        return tuple(map(PlannedItem.from_json, _read_json(path, [])))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise DamagedFile(path, 1, f"not a list of items: {error!r}") from error
+
+
+def read_records(run: Path) -> tuple[Record, ...]:
+    """All whole records of a run folder, in the order of its files. Raises DamagedFile."""
+    return tuple(record for path in record_files(run) for record in read_records_file(path))
+
+
+def read_records_file(path: Path) -> list[Record]:
+    """All whole records of a file. Raises DamagedFile for a line that is whole and no record."""
+    # Of a half-written last line the last character may be half-written too.
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            if line:
+                records.append(Record.from_json(line))
+        except BenchError as error:
+            raise DamagedFile(path, number, str(error)) from error
+    return records
+
+
+def record_files(run: Path) -> list[Path]:
+    """The records files of a run folder, those of its later sessions last."""
+    numbered = [(_SESSION.match(path.name), path) for path in run.glob("records*.jsonl")]
+    keyed = [(int(found[1] or 1) if found else 1, path.name, path) for found, path in numbered]
+    return [path for *_, path in sorted(keyed)]
+
+
+def _is_torn(path: Path) -> bool:
+    content = path.read_bytes()
+    return bool(content) and not content.endswith(b"\n")
+
+
+def _read_json(path: Path, absent: Any) -> Any:
+    if not path.is_file():
+        return absent
+    try:
+        content = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+    except ValueError as error:
+        raise DamagedFile(path, getattr(error, "lineno", 1), f"not JSON: {error}") from error
+    if not isinstance(content, type(absent)):
+        what = "an object" if isinstance(absent, dict) else "a list"
+        raise DamagedFile(path, 1, f"expected {what}, found {type(content).__name__}")
+    return content
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

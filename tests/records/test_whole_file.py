@@ -1,0 +1,30 @@
+"""A file is at its place when it is whole."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_sema_bench.records.whole_file import whole_file
+
+
+def test_nothing_is_seen_of_a_file_before_it_is_whole(tmp_path: Path) -> None:
+    """The old one stays until then, and nothing is left beside it."""
+    path = tmp_path / "new" / "a.json"
+    for text in ("first", "second\ud800"):
+        before = path.read_text() if path.exists() else None
+        with whole_file(path) as file:
+            file.write(text)
+            file.flush()
+            assert (path.read_text() if path.exists() else None) == before
+    assert path.read_text() == "second?"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_that_is_not_finished_is_not_there(tmp_path: Path) -> None:
+    """What went wrong is raised; what there was stays as it is."""
+    path = tmp_path / "a.json"
+    path.write_text("first")
+    with pytest.raises(UnicodeEncodeError), whole_file(path, "strict") as file:
+        file.writelines(["half", "\ud800"])
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
