@@ -134,6 +134,7 @@ def test_the_search_is_chosen_by_option_and_file(
     assert main(["docs", "search", "foldl", "--sema-docs", "lexical"]) == 0
 
 
+@pytest.mark.vm
 def test_a_true_file_passes_the_check(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One file alone is checked without coverage."""
     (folder / "small.yaml").write_text(GOOD)
@@ -151,6 +152,7 @@ UNTRUE = {
 
 
 @pytest.mark.parametrize(("old", "new", "message"), UNTRUE.values(), ids=UNTRUE)
+@pytest.mark.vm
 def test_an_untrue_file_fails_the_check(
     old: str, new: str, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,6 +164,7 @@ def test_an_untrue_file_fails_the_check(
     assert printed.startswith("small.yaml:")
 
 
+@pytest.mark.vm
 def test_a_bundled_file_passes_the_check(capsys: pytest.CaptureFixture[str]) -> None:
     """What is shipped can be checked file by file."""
     path = next(path for path in corpus_files() if path.stem == "vectors")

@@ -9,6 +9,8 @@ import pytest
 from pytest_sema_bench.cli import main
 from tests.samples.double_task import RIGHT, WRONG, write_double_task
 
+pytestmark = pytest.mark.vm
+
 
 @pytest.fixture
 def tasks(tmp_path: Path) -> Path:

@@ -10,6 +10,8 @@ import pytest
 from pytest_sema_bench.cli import main
 from pytest_sema_bench.sema.vm.install import pinned_version
 
+pytestmark = pytest.mark.vm
+
 
 def test_info_names_the_vm(capsys: pytest.CaptureFixture[str]) -> None:
     """Backend, version, build hash and host, a line each."""

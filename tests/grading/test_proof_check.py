@@ -15,6 +15,8 @@ from pytest_sema_bench.grading.proof.check import Fate, TaskCheck, check_task
 from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.suite.task import Task, load_task
 
+pytestmark = pytest.mark.vm
+
 SAMPLE = Path(__file__).parents[1] / "samples" / "check" / "clamp.yaml"
 GUIDE = Path(__file__).parents[2] / "docs" / "write-a-task.md"
 

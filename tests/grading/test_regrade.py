@@ -15,6 +15,8 @@ from pytest_sema_bench.records.record import Record
 from tests.plugin.bench_dir import read_table
 from tests.samples.double_task import DOUBLE, RIGHT, WRONG, write_double_task
 
+pytestmark = pytest.mark.vm
+
 
 def make_record(tasks: Path, answer: str, sample: int) -> Record:
     """A record as a run with today's task, VM and grader would have written it."""

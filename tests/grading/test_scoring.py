@@ -15,6 +15,8 @@ from pytest_sema_bench.grading.scoring import AnswerGrader, LineFault, Scorer, g
 from pytest_sema_bench.suite.task import load_tasks
 from tests.samples.double_task import RIGHT, WRONG, write_double_task
 
+pytestmark = pytest.mark.vm
+
 
 @pytest.fixture(scope="module")
 def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -32,6 +32,8 @@ from tests.chat_server import (
 from tests.engine_bench import IMPATIENT, KEY, KEY_NAME, TOOLS, EngineBench
 from tests.samples.double_task import DOUBLE, RIGHT, WRONG, write_double_task
 
+pytestmark = pytest.mark.vm
+
 PRICE = Price(input_usd=1.0, output_usd=2.0, cached_input_usd=0.1)
 
 

@@ -24,6 +24,8 @@ from tests.chat_server import HANG, ChatServer, Request, Step, after, call_tool,
 from tests.engine_bench import TOOLS, EngineBench, wait_until
 from tests.samples.double_task import RIGHT, write_double_task
 
+pytestmark = pytest.mark.vm
+
 SUITE = load_tasks(Path(__file__).parents[1] / "samples" / "bench_dir" / "tasks")
 """Four tasks: adding, palindrome, doubling, summing."""
 

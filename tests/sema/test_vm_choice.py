@@ -9,6 +9,8 @@ from pytest_sema_bench.errors import SettingsError, VMError
 from pytest_sema_bench.sema.vm import VMChoice, VMInfo, create_vm, read_choice
 from tests.sema_builds import VERSION, wasm_folder
 
+pytestmark = pytest.mark.vm
+
 
 def info_of(name: str, runner: asyncio.Runner) -> VMInfo:
     """What the VM of that name says of itself."""

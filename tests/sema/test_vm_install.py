@@ -20,6 +20,8 @@ from pytest_sema_bench.sema.vm.install import install, pinned_version
 from pytest_sema_bench.sema.vm.node import find_node
 from pytest_sema_bench.settings import Limits
 
+pytestmark = pytest.mark.vm
+
 WASM = Path("node_modules/@sema-lang/sema-wasm/sema_wasm_bg.wasm")
 
 Npm = Callable[[str], Path]

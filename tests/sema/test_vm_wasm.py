@@ -341,6 +341,8 @@ import asyncio, sys
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.sema.vm import create_vm
 
+pytestmark = pytest.mark.vm
+
 async def main():
     vm = create_vm("wasm", n_hosts=1)
     await vm.evaluate(["1"], Limits())
