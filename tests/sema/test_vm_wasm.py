@@ -15,6 +15,8 @@ from pytest_sema_bench.sema.vm import Evaluation, SemaVM, create_vm
 from pytest_sema_bench.settings import Limits
 from tests.vm_hosts import running_hosts, until
 
+pytestmark = pytest.mark.vm
+
 MakeVM = Callable[[int], SemaVM]
 Hosts = Callable[[], set[psutil.Process]]
 
@@ -338,7 +340,6 @@ import asyncio, sys
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.sema.vm import create_vm
 
-pytestmark = pytest.mark.vm
 
 async def main():
     vm = create_vm("wasm", n_hosts=1)
