@@ -68,3 +68,10 @@ class NoRecording(BenchError):
 
 class VMError(BenchError):
     """The process that runs the Sema VM cannot be installed, started or kept alive."""
+
+
+class StopAsked(BenchError):
+    """Another process of the run ends it, so that nobody waits for an item any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the run is ended by another of its processes")

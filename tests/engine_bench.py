@@ -11,8 +11,9 @@ from pytest_sema_bench.chat import Patience
 from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.reader import read_records
 from pytest_sema_bench.records.record import Record
-from pytest_sema_bench.run.engine import Engine, Terms
+from pytest_sema_bench.run.engine import Engine
 from pytest_sema_bench.run.item import WorkItem
+from pytest_sema_bench.run.resources import EngineOptions
 from pytest_sema_bench.settings import Config
 from pytest_sema_bench.suite.task import Task
 
@@ -22,6 +23,19 @@ TOOLS = Config(name="tools", tools=("eval_code",))
 PATIENT = Patience(attempts=3, first_wait_s=0.001)
 IMPATIENT = Patience(reply_s=0.3, total_s=2.0, attempts=2, first_wait_s=0.001)
 _LONGEST_WAIT_S = 60.0
+
+
+class HinderedFolder(RunFolder):
+    """A run folder on a disk that is slow or full, as `before_keeping` has it."""
+
+    def __init__(self, path: Path, before_keeping: Callable[[], None]) -> None:
+        super().__init__(path, keys=(KEY,))
+        self._before_keeping = before_keeping
+
+    def keep(self, record: Record, transcript: dict[str, Any]) -> Record:
+        """See RunFolder.keep."""
+        self._before_keeping()
+        return super().keep(record, transcript)
 
 
 class EngineBench:
@@ -36,17 +50,17 @@ class EngineBench:
         tasks: Sequence[Task] = (),
         before_keeping: Callable[[], None] = lambda: None,
     ) -> None:
-        self.folder = RunFolder(path, keys=(KEY,))
+        self.folder = HinderedFolder(path, before_keeping)
         self.folder.make()
-        self._before_keeping = before_keeping
         self.engine = Engine(
+            self.folder,
+            tasks,
             backend="wasm",
             concurrency=concurrency,
-            keep=self._keep,
             n_hosts=2,
-            terms=Terms(patience=patience, keys=(KEY,)),
+            options=EngineOptions(patience=patience, keys=(KEY,)),
         )
-        self.vm = self.engine.open(tasks)
+        self.vm = self.engine.vm_info
         self._n_asked = 0
 
     def item(self, task: Task, url: str, price: Price | None = None) -> WorkItem:
@@ -79,10 +93,6 @@ class EngineBench:
         """Close the engine, then the folder, as a session does."""
         self.engine.close()
         self.folder.close()
-
-    def _keep(self, record: Record, transcript: dict[str, Any]) -> Record:
-        self._before_keeping()
-        return self.folder.keep(record, transcript)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

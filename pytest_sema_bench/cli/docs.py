@@ -21,11 +21,10 @@ from pytest_sema_bench.docsearch.corpus import (
 )
 from pytest_sema_bench.docsearch.entry import Entry, Foreign
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit, Search
-from pytest_sema_bench.docsearch.settings import read_docs_settings
+from pytest_sema_bench.docsearch.settings import docs_table, read_docs_settings
 from pytest_sema_bench.docsearch.show import describe
 from pytest_sema_bench.errors import FileError
 from pytest_sema_bench.sema.vm import create_vm
-from pytest_sema_bench.settings import read_pyproject_tables
 
 _N_HOSTS = 2
 _N_BATCH = 10
@@ -234,8 +233,7 @@ def _queries(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any] | str
 
 def _make_search(option: str | None) -> Search:
     root = Path.cwd()
-    table = read_pyproject_tables(root).get("docs", {})
-    return make_search(read_docs_settings(table, option, root))
+    return make_search(read_docs_settings(docs_table(root), option, root))
 
 
 def _as_json(found: Found) -> dict[str, Any]:

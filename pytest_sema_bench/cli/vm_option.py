@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.options import read_file
 from pytest_sema_bench.sema.vm import FORMS, OPTION, read_choice
-from pytest_sema_bench.settings import read_pyproject
 
 
 def add_vm_option(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def vm_name(arguments: argparse.Namespace) -> str:
     """The VM that was asked for, here or in pyproject.toml. Raises SettingsError."""
     if arguments.sema_vm is not None:
         return str(arguments.sema_vm)
-    return str(read_pyproject(Path.cwd()).get("vm", "wasm"))
+    return str(read_file(Path.cwd()).get("vm", "wasm"))
 
 
 def _checked(text: str) -> str:

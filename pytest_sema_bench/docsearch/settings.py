@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.user_file import read_toml
 
 
 class DocsBackend(Enum):
@@ -47,7 +48,14 @@ _DEFAULTS = {
     ),
 }
 _TEXTS = ("backend", "model", "url", "key-env", "cache")
-_TABLE = "[tool.sema-bench.docs]"
+_WAY = ("tool", "sema-bench", "docs")
+_TABLE = f"[{'.'.join(_WAY)}]"
+
+
+def docs_table(root: Path) -> dict[str, Any]:
+    """The table in `root`/pyproject.toml; {} where there is none. Raises FileError."""
+    table: dict[str, Any] = read_toml(root / "pyproject.toml").part(*_WAY).data
+    return table
 
 
 def read_docs_settings(

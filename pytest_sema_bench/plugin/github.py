@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from pytest_sema_bench.plugin.summary import BENCH_ITEM, Summing
+from pytest_sema_bench.plugin.reporting import BENCH_ITEM
+from pytest_sema_bench.plugin.summary import Summary
 from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.github import (
@@ -26,8 +27,8 @@ _SUMMARY = "GITHUB_STEP_SUMMARY"
 class GitHubHooks:
     """Hooks that write what GitHub shows."""
 
-    def __init__(self, summing: Summing) -> None:
-        self._summing = summing
+    def __init__(self, summary: Summary) -> None:
+        self._summary = summary
         self._places: dict[str, tuple[str, int]] = {}
         """Of items that failed, by key: the task's file and line."""
 
@@ -42,13 +43,13 @@ class GitHubHooks:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Write the step summary, then print the annotations."""
-        if not self._summing.tables:
+        if not self._summary.tables:
             return
         if path := os.environ.get(_SUMMARY):
-            judgement = self._summing.judgement
+            judgement = self._summary.judgement
             text = summary_markdown(
-                self._summing.shown_run_folder.name,
-                self._summing.tables,
+                self._summary.shown_run_folder.name,
+                self._summary.tables,
                 judgement.verdict if judgement else None,
                 judgement.compared if judgement else None,
             )
@@ -61,9 +62,9 @@ class GitHubHooks:
             terminalreporter.write_line(line)
 
     def _annotations(self) -> Iterator[str]:
-        records = {record.key: record for record in self._summing.records}
+        records = {record.key: record for record in self._summary.records}
         failed = [(records[key], place) for key, place in self._places.items() if key in records]
-        broken = self._summing.newly_broken
+        broken = self._summary.newly_broken
         failed.sort(key=lambda entry: _task(entry[0]) not in broken)
         for record, (path, line) in failed[:MAX_ANNOTATIONS]:
             yield failure_annotation(record, path, line, broken=_task(record) in broken)

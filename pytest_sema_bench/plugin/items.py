@@ -3,41 +3,17 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
-from pytest_sema_bench.errors import BenchError, TaskError
+from pytest_sema_bench.errors import BenchError, StopAsked, TaskError
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.github import junit_properties, without_commands
 from pytest_sema_bench.report.item_text import failure_lines, void_lines
 from pytest_sema_bench.run.item import WorkItem
+from pytest_sema_bench.run.run import Run
 from pytest_sema_bench.suite.task import Task, load_task
-
-
-class Bench(Protocol):
-    """What items need of the run that they belong to."""
-
-    @property
-    def shown_run_folder(self) -> Path:
-        """The run folder as it is shown."""
-        ...
-
-    def add_task(self, task: Task) -> None:
-        """Take note of a collected task. Raises TaskError if its id is taken."""
-        ...
-
-    def work_items(self, task: Task) -> Iterator[WorkItem]:
-        """The task for each model, configuration and sample."""
-        ...
-
-    def markers(self, task: Task) -> Iterator[str]:
-        """The markers of the task's items."""
-        ...
-
-    def result(self, work: WorkItem) -> Record:
-        """The record of an item, waiting for it."""
-        ...
 
 
 class WrongAnswer(AssertionError):
@@ -59,47 +35,51 @@ class VoidItem(Exception):
 class TaskFile(pytest.File):
     """One YAML file: one item per model, configuration and sample."""
 
-    def __init__(self, *, bench: Bench, **kwargs: Any) -> None:
+    def __init__(self, *, run: Run, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._bench = bench
+        self._run = run
 
     def collect(self) -> Iterator["TaskItem"]:
         """The file's items. A malformed task is a collection error with file and line."""
         try:
             task = load_task(self.path)
-            self._bench.add_task(task)
+            self._run.add_task(task)
         except TaskError as error:
             raise self.CollectError(str(error)) from None
-        for work in self._bench.work_items(task):
+        for work in self._run.plan.items(task):
             # The id as a text: pytest 9.2 would not see that `[…]` is not part of the name, and
             # --lf, which reads ids as texts, would not find the item again.
             node_id = f"{self.nodeid}::{work.name}"
             yield TaskItem.from_parent(
-                self, name=work.name, nodeid=node_id, work=work, bench=self._bench
+                self, name=work.name, nodeid=node_id, work=work, run=self._run
             )
 
 
 class TaskItem(pytest.Item):
     """One task for one model in one configuration, one sample of it."""
 
-    def __init__(self, *, work: WorkItem, bench: Bench, **kwargs: Any) -> None:
+    def __init__(self, *, work: WorkItem, run: Run, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.work = work
-        self._bench = bench
+        self._run = run
         self._record: Record | None = None
-        for marker in bench.markers(work.task):
+        for marker in _markers(work.task, self.config):
             self.add_marker(marker)
 
     def setup(self) -> None:
         """Wait for the verdict. What is not the model's doing is raised here, as an error."""
-        self._record = self._bench.result(self.work)
+        try:
+            self._record = self._run.result(self.work)
+        except StopAsked as stop:
+            # xdist would let this worker finish its share.
+            self.session.shouldstop = str(stop)
+            pytest.exit(str(stop), returncode=pytest.ExitCode.TESTS_FAILED)
         if not self._record.graded:
             raise VoidItem(self._record)
 
     def runtest(self) -> None:
         """Fail if the answer was wrong."""
-        assert self._record is not None
-        if not self._record.passed:
+        if self._record is not None and not self._record.passed:
             raise WrongAnswer(self._record)
 
     def teardown(self) -> None:
@@ -111,7 +91,7 @@ class TaskItem(pytest.Item):
         self, excinfo: "pytest.ExceptionInfo[BaseException]", style: Any = None
     ) -> Any:
         """A few lines that say what was asked, what was wrong, and where to read on."""
-        run = self._bench.shown_run_folder
+        run = shown_folder(self._run, self.config)
         if isinstance(excinfo.value, WrongAnswer):
             lines = failure_lines(excinfo.value.record, self.work.task.prompt, run)
         elif isinstance(excinfo.value, VoidItem):
@@ -127,3 +107,24 @@ class TaskItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """File, line of the prompt and name."""
         return self.path, self.work.task.line - 1, self.name
+
+
+def items_to_run(session: pytest.Session) -> list[WorkItem]:
+    """What the collected task items ask; nothing if the run ends here for a collection error."""
+    if session.testsfailed and not session.config.option.continue_on_collection_errors:
+        return []
+    return [item.work for item in session.items if isinstance(item, TaskItem)]
+
+
+def shown_folder(run: Run, config: pytest.Config) -> Path:
+    """The run folder as it is shown: relative to where pytest was called, if below it."""
+    path, here = run.folder.path, config.invocation_params.dir
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _markers(task: Task, config: pytest.Config) -> Iterator[str]:
+    """The task's level and category, registered so that --strict-markers accepts them."""
+    for name in filter(None, (task.level, task.category)):
+        if not any(line.startswith(f"{name}:") for line in config.getini("markers")):
+            config.addinivalue_line("markers", f"{name}: tasks of {name}")
+        yield name

@@ -3,12 +3,15 @@
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.limits import RunState, open_ledger
+from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.reader import read_items
 
 EVERY_S = 15.0
 
@@ -35,6 +38,22 @@ class Terminal:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+@contextmanager
+def shown_progress(config: pytest.Config, folder: RunFolder) -> Iterator[None]:
+    """Show how the run in a folder goes, until this ends, where there is a terminal to show it."""
+    if not config.pluginmanager.hasplugin("terminalreporter") or config.option.verbose <= -2:
+        yield
+        return
+    terminal = Terminal(config)
+    progress = Progress(str(folder.path), lambda: len(read_items(folder.path)), terminal.write_line)
+    progress.start()
+    try:
+        yield
+    finally:
+        progress.stop()
+        terminal.close()
 
 
 class Progress:

@@ -12,16 +12,17 @@ import pytest
 from xdist.scheduler import LoadScheduling
 from xdist.workermanage import WorkerController
 
-from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.plugin.worker import Share
+from pytest_sema_bench.run.run import Run
 
 
 class WorkerHooks:
     """Hooks that exist only with xdist."""
 
-    def __init__(self, config: pytest.Config, folder: RunFolder, started: float) -> None:
+    def __init__(self, config: pytest.Config, run: Run) -> None:
         self._config = config
-        self._folder = folder
-        self._started = started
+        self._run = run
+        self._folder = run.folder
         self._n_configured = 0
         self._scheduler: ShareScheduling | None = None
         self._free_shares: list[int] = []
@@ -30,23 +31,24 @@ class WorkerHooks:
     def pytest_configure_node(self, node: WorkerController) -> None:
         """Tell a worker the run folder and which share of the items is its own."""
         n_shares = node.workerinput["workercount"]
-        share, items = None, None
+        number: int | None = None
+        items: tuple[int, ...] = ()
         if _divides_at_once(node.config):
             if self._n_configured < n_shares:
-                share = self._n_configured
+                number = self._n_configured
             elif self._free_shares:
-                share = self._free_shares.pop()
+                number = self._free_shares.pop()
             elif self._scheduler is not None:
-                items = self._scheduler.claim(node)
-        node.workerinput["sema_bench"] = {
-            "run": str(self._folder.path),
-            "started": self._started,
-            "session": self._folder.session,
-            "index": self._n_configured,
-            "share": share,
-            "n_shares": n_shares,
-            "items": items,
-        }
+                items = tuple(self._scheduler.claim(node))
+        Share(
+            run=str(self._folder.path),
+            started=self._run.started,
+            session=self._folder.session,
+            index=self._n_configured,
+            number=number,
+            n_shares=n_shares,
+            items=items,
+        ).tell(node.workerinput)
         self._n_configured += 1
 
     def pytest_testnodedown(self, node: WorkerController, error: object) -> None:
@@ -54,9 +56,9 @@ class WorkerHooks:
         if error is None or self._scheduler is None:
             return
         self._scheduler.release(node)
-        share = node.workerinput["sema_bench"]["share"]
-        if self._scheduler.collection is None and share is not None:
-            self._free_shares.append(share)
+        number = Share.told(node.workerinput).number
+        if self._scheduler.collection is None and number is not None:
+            self._free_shares.append(number)
 
     @property
     def _controller(self) -> Any:
@@ -134,8 +136,7 @@ class ShareScheduling(LoadScheduling):
         self.collection = names
         self.maxschedchunk = self.maxschedchunk or len(names)
         for node in self.nodes:
-            share = node.workerinput["sema_bench"]["share"]
-            self._send(node, range(share, len(names), self.numnodes))
+            self._send(node, Share.told(node.workerinput).of(range(len(names))))
 
     def _send(self, node: WorkerController, indices: Sequence[int]) -> None:
         self.node2pending[node].extend(indices)

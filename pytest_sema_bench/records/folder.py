@@ -88,6 +88,7 @@ class RunFolder:
         if self._made_parent and [path.name for path in parent.iterdir()] == [_GITIGNORE]:
             (parent / _GITIGNORE).unlink()
             parent.rmdir()
+            self._made_parent = False
 
     def keep(self, record: Record, transcript: dict[str, Any]) -> Record:
         """Write the transcript, then the record and sync it; the record with its path."""

@@ -41,13 +41,18 @@ def key_at_fault(fault: ValidationError) -> str | None:
     return next(str(key) for key in table if key not in _known_keys(fault))
 
 
+def unknown_key(name: str, known: Iterable[str]) -> str:
+    """What to say of a key that is none of those known."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown key {name!r}; {hint}known keys are {', '.join(known)}"
+
+
 def explain(fault: ValidationError) -> str:
     """What was found in a place, and what is expected there."""
     if fault.validator == "additionalProperties":
-        name, known = str(key_at_fault(fault)), _known_keys(fault)
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        return f"unknown key {name!r}; {hint}known keys are {', '.join(known)}"
+        return unknown_key(str(key_at_fault(fault)), _known_keys(fault))
     if fault.validator == "required":
         return f"{fault.message.removesuffix(' is a required property')} is missing"
     expected = _expected(fault)

@@ -1,7 +1,7 @@
 """A file that was read: its data, the lines of everything in it, and its check by a schema."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from pytest_sema_bench.errors import FileError
-from pytest_sema_bench.user_file.explain import explain, key_at_fault, place_of
+from pytest_sema_bench.user_file.explain import explain, key_at_fault, place_of, unknown_key
 
 Where = Sequence[str | int]
 """The way from the top of a file to a place in it: `("grade", "cases", 0, "call")`."""
@@ -54,6 +54,13 @@ class UserFile:
     def only(self, *keys: str) -> "UserFile":
         """The same table without its other keys, which somebody else reads."""
         return replace(self, data={key: self.data[key] for key in keys if key in self.data})
+
+    def expect_keys(self, known: Iterable[str], *, besides: Iterable[str] = ()) -> None:
+        """Raise the file's error for a key that is neither known nor somebody else's."""
+        for name in self.data:
+            if name not in known and name not in besides:
+                place, line = place_of(self.table), self.line([name])
+                raise self.error(self.path, line, f"{place}: {unknown_key(name, known)}")
 
     def fail(self, where: Where, message: str) -> NoReturn:
         """Raise the file's error for a place in it."""

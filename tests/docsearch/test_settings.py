@@ -10,10 +10,10 @@ from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.settings import (
     DocsBackend,
     DocsSettings,
+    docs_table,
     read_docs_settings,
 )
 from pytest_sema_bench.errors import SettingsError
-from pytest_sema_bench.settings import read_pyproject_tables
 
 
 def test_without_settings_the_search_is_lexical() -> None:
@@ -28,7 +28,7 @@ def test_the_table_and_its_paths_are_read(tmp_path: Path) -> None:
         '[tool.sema-bench.docs]\nbackend = "openai"\nmodel = "m"\nurl = "http://127.0.0.1:1/v1"\n'
         'key-env = ""\ncache = "vectors"\ntimeout = 3\n'
     )
-    table = read_pyproject_tables(tmp_path)["docs"]
+    table = docs_table(tmp_path)
     assert read_docs_settings(table, None, tmp_path) == DocsSettings(
         backend=DocsBackend.OPENAI,
         model="m",
@@ -80,8 +80,11 @@ def test_a_wrong_setting_is_refused(
 
 
 BROKEN = {
-    "no TOML": ("[tool", "cannot be read as TOML"),
-    "no table": ("[tool.sema-bench]\ndocs = 3\n", "tool.sema-bench.docs is 3, expected a table"),
+    "no TOML": ("[tool", "pyproject.toml:1: not TOML"),
+    "no table": (
+        "[tool.sema-bench]\ndocs = 3\n",
+        ":2: tool.sema-bench.docs: found 3, ",
+    ),
 }
 
 
@@ -90,7 +93,7 @@ def test_a_broken_file_is_refused(text: str, message: str, tmp_path: Path) -> No
     """The message names the file."""
     (tmp_path / "pyproject.toml").write_text(text)
     with pytest.raises(SettingsError, match=message):
-        read_pyproject_tables(tmp_path)
+        docs_table(tmp_path)
 
 
 IMPOSSIBLE = {

@@ -91,4 +91,4 @@ def test_without_an_alarm_nothing_is_asked_again(gated: GatedDir) -> None:
 def test_the_number_is_whole_and_above_zero(gated: GatedDir, text: str) -> None:
     """Anything else is a usage error before anything is asked."""
     line = gated.refused(f"--sema-confirm={text}")
-    assert line == f"--sema-confirm: '{text}' is not a whole number of 1 or more"
+    assert line == f"--sema-confirm: found '{text}', expected a whole number from 1 to 100"

@@ -55,4 +55,4 @@ def test_the_floor_may_stand_in_pyproject(gated: GatedDir) -> None:
 def test_a_floor_is_a_percentage(gated: GatedDir, text: str) -> None:
     """Anything else is a usage error before anything is asked."""
     line = gated.refused(f"--sema-fail-under={text}")
-    assert line == f"--sema-fail-under: '{text}' is not a percentage from 0 to 100"
+    assert line == f"--sema-fail-under: found '{text}', expected a percentage from 0 to 100"

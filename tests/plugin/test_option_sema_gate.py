@@ -87,7 +87,9 @@ def test_a_spent_budget_is_11_until_it_is_raised(gated: GatedDir) -> None:
 
 def test_the_switch_is_on_or_off(gated: GatedDir) -> None:
     """Anything else is a usage error."""
-    assert gated.refused("--sema-gate=maybe") == "--sema-gate: 'maybe' is neither 'on' nor 'off'"
+    assert (
+        gated.refused("--sema-gate=maybe") == "--sema-gate: found 'maybe', expected 'on' or 'off'"
+    )
 
 
 def test_a_run_without_pytests_cache_plugin_is_no_internal_error(gated: GatedDir) -> None:

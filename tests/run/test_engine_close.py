@@ -14,10 +14,11 @@ import pytest
 
 from pytest_sema_bench.catalog.models import REFERENCE, Model
 from pytest_sema_bench.errors import VMError
+from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.outcome import Outcome
-from pytest_sema_bench.records.record import Record
-from pytest_sema_bench.run.engine import Engine, known_keys
+from pytest_sema_bench.run.engine import Engine
 from pytest_sema_bench.run.item import WorkItem
+from pytest_sema_bench.run.plan import known_keys
 from pytest_sema_bench.settings import Config
 from pytest_sema_bench.suite.task import Task, load_task, load_tasks
 from tests.chat_server import HANG, ChatServer, Request, Step, after, call_tool, say, solve
@@ -126,7 +127,7 @@ def test_close_keeps_what_was_finished_while_a_server_hangs(
     assert finished.outcome is Outcome.PASS
     wait_until(lambda: chat_server.n_in_flight == 0)
     with pytest.raises(CancelledError):
-        bench.engine._under_way[items["adding"].id].result(timeout=0)
+        bench.engine.result(items["adding"])
 
 
 def test_close_ends_a_program_that_runs_for_ever(
@@ -192,10 +193,6 @@ def test_a_disk_that_is_full_stops_only_its_item(
     assert bench.ask(task, chat_server.url).outcome is Outcome.PASS
 
 
-def _keep(record: Record, transcript: dict[str, Any]) -> Record:
-    return record
-
-
 def test_close_can_be_repeated(open_bench: OpenBench) -> None:
     """A second time there is nothing to do."""
     bench = open_bench()
@@ -203,19 +200,14 @@ def test_close_can_be_repeated(open_bench: OpenBench) -> None:
     bench.engine.close()
 
 
-def test_close_without_open_leaves_nothing() -> None:
-    """An engine that was only made has no loop left over."""
-    Engine(backend="wasm", concurrency=1, keep=_keep).close()
-
-
-def test_an_engine_whose_vm_does_not_start_can_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without Node the user learns so before anything is paid for, and nothing is left."""
+def test_an_engine_whose_vm_does_not_start_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without Node the user learns so before anything is paid for."""
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    engine = Engine(backend="wasm", concurrency=1, keep=_keep)
     with pytest.raises(VMError, match="no `node` on PATH"):
-        engine.open([])
-    engine.close()
+        Engine(RunFolder(tmp_path), [], backend="wasm", concurrency=1)
 
 
 def test_several_engines_at_once_do_not_disturb_each_other(

@@ -13,7 +13,8 @@ from pytest_sema_bench.records.outcome import Outcome, read_reason
 from pytest_sema_bench.records.reader import read_items, read_run
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.run.item import WorkItem
-from pytest_sema_bench.run.manifest import Plan, Run
+from pytest_sema_bench.run.manifest import Manifest
+from pytest_sema_bench.run.plan import Plan
 from pytest_sema_bench.sema.vm import VMInfo
 from pytest_sema_bench.settings import Config, Settings
 from pytest_sema_bench.suite.task import load_tasks
@@ -33,13 +34,13 @@ def items(tmp_path_factory: pytest.TempPathFactory) -> list[WorkItem]:
     return [WorkItem(task=task, model=MODEL, config=CONFIG) for task in tasks]
 
 
-def make_run(tmp_path: Path, **more: Any) -> Run:
-    """A run whose folder exists."""
+def make_manifest(tmp_path: Path) -> Manifest:
+    """That of a run whose folder exists."""
     settings = Settings(models=("m",))
-    plan = Plan(settings=settings, models=(MODEL,), configs=(CONFIG,), root=tmp_path, **more)
+    plan = Plan(settings=settings, models=(MODEL,), configs=(CONFIG,), root=tmp_path)
     folder = RunFolder(tmp_path / "run")
     folder.make()
-    return Run(plan, folder, None)
+    return Manifest(plan, folder)
 
 
 def record_of(item: WorkItem, outcome: str = "pass", text: str = "right") -> Record:
@@ -67,12 +68,12 @@ ENDS: dict[str, tuple[tuple[tuple[str, str], ...], str, int]] = {
 def test_run_json_says_how_a_run_ended(tmp_path: Path, items: list[WorkItem], name: str) -> None:
     """Finished if every item was tried; what is void and what is missing are counted."""
     ends, state, n_void = ENDS[name]
-    run = make_run(tmp_path)
-    run.begin(items, VM, STARTED)
+    manifest = make_manifest(tmp_path)
+    manifest.begin(items, VM, STARTED)
     assert states(tmp_path)["state"] == "running"
     records = [record_of(items[n], *end) for n, end in enumerate(ends)]
-    write_records(run.folder.path / "records.jsonl", records)
-    run.end(read_run(run.folder.path), 1)
+    write_records(tmp_path / "run" / "records.jsonl", records)
+    manifest.end(read_run(tmp_path / "run"), 1)
     content = states(tmp_path)
     assert (content["state"], content["n_void"], content["exit_status"]) == (state, n_void, 1)
     assert content["n_missing"] == len(items) - len(ends)
@@ -84,7 +85,7 @@ def test_run_json_says_how_a_run_ended(tmp_path: Path, items: list[WorkItem], na
 def test_a_run_taken_up_keeps_its_beginnings(tmp_path: Path, items: list[WorkItem]) -> None:
     """The first start stays the start; a second process of the same session adds none."""
     for started in (STARTED, STARTED + 60, STARTED + 60):
-        make_run(tmp_path).begin(items, VM, started)
+        make_manifest(tmp_path).begin(items, VM, started)
     content = states(tmp_path)
     assert content["begun"] == ["2026-01-01T00:00:00+00:00", "2026-01-01T00:01:00+00:00"]
     assert content["start"] == content["begun"][0]
@@ -92,22 +93,9 @@ def test_a_run_taken_up_keeps_its_beginnings(tmp_path: Path, items: list[WorkIte
 
 def test_items_of_a_run_taken_up_are_those_of_both(tmp_path: Path, items: list[WorkItem]) -> None:
     """A question that changed replaces the one in its place; none is lost or doubled."""
-    make_run(tmp_path).begin(items[:2], VM, STARTED)
+    make_manifest(tmp_path).begin(items[:2], VM, STARTED)
     changed = replace(items[1], task=replace(items[1].task, task_hash="changed"))
-    make_run(tmp_path).begin([changed, items[2]], VM, STARTED)
+    make_manifest(tmp_path).begin([changed, items[2]], VM, STARTED)
     both = read_items(tmp_path / "run")
     assert [entry.item for entry in both] == [item.item for item in items]
     assert [entry.key for entry in both] == [items[0].key, changed.key, items[2].key]
-
-
-def test_a_run_without_an_earlier_one_keeps_nothing(tmp_path: Path, items: list[WorkItem]) -> None:
-    """Until it looks again, as a worker does that takes over from a dead one."""
-    run = make_run(tmp_path)
-    assert (run.spent_usd, run.kept(items[0])) == (0.0, None)
-    run.begin(items, VM, STARTED)
-    kept = run.folder.keep(record_of(items[0]), {"messages": []})
-    run.folder.keep(record_of(items[1], "void", "api error"), {"messages": []})
-    run.look_again()
-    assert run.kept(items[0]) == kept
-    assert run.kept(items[1]) is None
-    run.folder.close()

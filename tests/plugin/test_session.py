@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.errors import SettingsError
-from pytest_sema_bench.plugin.options import read_plan
-from pytest_sema_bench.run.manifest import Plan
+from pytest_sema_bench.plugin.session import read_plan
+from pytest_sema_bench.run.plan import Plan
 
 KEY_NAME, KEY = "SOME_KEY", "sk-0123456789"
 _MODELS = f"""\

@@ -1,0 +1,60 @@
+"""The process that the user started: it makes the run, and sums up what came of it."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.plugin.items import items_to_run
+from pytest_sema_bench.plugin.progress import shown_progress
+from pytest_sema_bench.plugin.summary import Summary
+from pytest_sema_bench.records.reader import read_items
+from pytest_sema_bench.run.item import WorkItem
+from pytest_sema_bench.run.run import Run
+
+
+class Controller:
+    """Hooks that make a run, start its items if no workers do, and end it."""
+
+    def __init__(
+        self, config: pytest.Config, run: Run, summary: Summary, *, has_workers: bool
+    ) -> None:
+        self._config = config
+        self._run = run
+        self._summary = summary
+        self._has_workers = has_workers
+        self._showing = ExitStack()
+        """What shows how the run goes, while it goes."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Where workers will run the items, find out here, once, whether that can work."""
+        if self._has_workers:
+            self._open([])
+            self._run.stop()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Open the VM and put the items under way."""
+        items = items_to_run(session)
+        if items and not self._has_workers:
+            self._open(items)
+            self._run.ask(items)
+
+    def _open(self, items: list[WorkItem]) -> None:
+        try:
+            self._run.open(items)
+        except BenchError as error:
+            raise pytest.UsageError(str(error)) from None
+        self._showing.enter_context(shown_progress(self._config, self._run.folder))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(
+        self, session: pytest.Session, exitstatus: int | pytest.ExitCode
+    ) -> None:
+        """Cancel what is under way, then sum up what has a record."""
+        self._showing.close()
+        self._run.stop()
+        if self._run.began and read_items(self._run.folder.path):
+            self._summary.sum_up(session, int(exitstatus))
+        self._run.close()

@@ -1,0 +1,162 @@
+"""What a run is asked to do: settings, models and configurations, all checked.
+
+Whatever is wrong is said here, before anything is collected or paid for.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+from pytest_sema_bench.agent.tools import check_tool_names
+from pytest_sema_bench.catalog.models import Model
+from pytest_sema_bench.catalog.registry import load_registry
+from pytest_sema_bench.chat.adapt import Adaptations
+from pytest_sema_bench.docsearch.choose import check_settings
+from pytest_sema_bench.docsearch.settings import (
+    DocsBackend,
+    DocsSettings,
+    docs_table,
+    read_docs_settings,
+)
+from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.gate.policy import Judge
+from pytest_sema_bench.run.item import WorkItem
+from pytest_sema_bench.run.resume import question_hashes
+from pytest_sema_bench.sema.vm import read_choice
+from pytest_sema_bench.settings import Config, Settings
+from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.task import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run is asked to do."""
+
+    settings: Settings
+    models: tuple[Model, ...]
+    configs: tuple[Config, ...]
+    root: Path
+    """The project's root folder."""
+    docs: DocsSettings = field(default_factory=DocsSettings)
+    judge: Judge | None = None
+    """None if the run is not judged."""
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    """The keys in use, to be removed from whatever is written."""
+
+    @property
+    def questions(self) -> dict[str, str]:
+        """By `model-config`, a hash of all that is the same for every task."""
+        return question_hashes((m, c) for m in self.models for c in self.configs)
+
+    @property
+    def tasks_root(self) -> Path:
+        """The folder or file of tasks."""
+        return tasks_root(self.settings)
+
+    def items(self, task: Task) -> Iterator[WorkItem]:
+        """The task for each model, configuration and sample."""
+        for model in self.models:
+            for config in self.configs:
+                for sample in range(1, self.settings.samples + 1):
+                    yield WorkItem(task=task, model=model, config=config, sample=sample)
+
+
+def make_plan(
+    settings: Settings,
+    root: Path,
+    *,
+    subset: bool = False,
+    asks: bool = True,
+    environment: Mapping[str, str] = os.environ,
+) -> Plan:
+    """The plan for these settings. Raises SettingsError for what cannot work.
+
+    `subset` says that the run is limited on purpose, `asks` that models will be asked, so that
+    their keys must be there.
+    """
+    read_choice(settings.vm)  # raises SettingsError for a backend or build there is not
+    registry = load_registry(root)
+    models = tuple(
+        registry.model(name, settings.base_url, settings.api_key_env) for name in settings.models
+    )
+    docs = _docs(root, settings, environment)
+    answers = ":".join(filter(None, (docs.backend.value, docs.model)))
+    configs = tuple(replace(c, docs=answers) for c in registry.configs_named(settings.configs))
+    alone = len(models) * len(configs) == 1
+    judge = Judge.of(settings, tasks_root(settings), subset=subset, alone=alone)
+    plan = Plan(
+        settings=settings,
+        models=models,
+        configs=configs,
+        root=root,
+        docs=docs,
+        judge=judge,
+        keys=known_keys(models, environment, docs.key_env),
+    )
+    _check_names(plan)
+    if settings.max_cost_usd is not None and settings.replay is None:
+        _check_prices(models)
+    if asks and settings.replay is None:
+        for model in models:
+            model.check_key(environment)
+    return plan
+
+
+def tasks_root(settings: Settings) -> Path:
+    """The folder or file of tasks. Raises SettingsError for a suite that there is not."""
+    return (settings.tasks or suite_folder(settings.suite)).resolve()
+
+
+def _docs(root: Path, settings: Settings, environment: Mapping[str, str]) -> DocsSettings:
+    docs = read_docs_settings(docs_table(root), settings.docs, root)
+    if settings.replay is not None and docs.backend is DocsBackend.OPENAI:
+        raise SettingsError(
+            f"--sema-replay uses no network, and docs_search is answered by {docs.backend.value} "
+            "here: replay with --sema-docs=lexical or local, and record so too"
+        )
+    check_settings(docs, environment)
+    return docs
+
+
+def _check_names(plan: Plan) -> None:
+    for config in plan.configs:
+        check_tool_names(config.tools)
+    seen: dict[str, str] = {}
+    for name, question in plan.questions.items():
+        if question in seen:
+            raise SettingsError(f"--sema-model: {seen[question]} and {name} ask the same twice")
+        seen[question] = name
+    for model in plan.models:
+        Adaptations(model.adapt)  # raises SettingsError for a name there is no adaptation for
+
+
+def _check_prices(models: Sequence[Model]) -> None:
+    for model in models:
+        if model.price is None:
+            raise SettingsError(
+                f"--sema-max-cost: the price of {model.name} is unknown, so nothing can keep it "
+                "within the cap. Give the model an entry with a price in sema-models.yaml:\n"
+                f"models:\n  {model.name}:\n    provider: …\n    id: {model.id}\n"
+                "    price: {input: 0.50, output: 2.00}   # USD per million tokens; 0 if it is free"
+            )
+
+
+def known_keys(
+    models: Sequence[Model], environment: Mapping[str, str], *others: str | None
+) -> tuple[str, ...]:
+    """The values of all keys that this run uses, to be removed from whatever is written.
+
+    `others` are further variables that hold a key, or None.
+    """
+    names = {name for name in (*(model.key_env for model in models), *others) if name}
+    in_urls = [secret for model in models for secret in _secrets_in(model.base_url or "")]
+    return (*(environment[name] for name in sorted(names) if environment.get(name)), *in_urls)
+
+
+def _secrets_in(url: str) -> list[str]:
+    """The password of a URL and the values of its query."""
+    parts = urlsplit(url)
+    values = [value for _, value in parse_qsl(parts.query)]
+    return [*([parts.password] if parts.password else []), *values]

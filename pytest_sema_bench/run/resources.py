@@ -1,0 +1,231 @@
+"""What all items of a process share, and what is done for one of them: ask, then conclude.
+
+What is not the model's doing becomes a `void` record here, so exactly one record comes out of
+each item that ends. All of it belongs to the engine's event loop.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_sema_bench.agent.loop import AgentRun, run_agent
+from pytest_sema_bench.agent.reference import ReferenceModel
+from pytest_sema_bench.agent.tools import Toolbox, make_toolbox
+from pytest_sema_bench.catalog.models import Model
+from pytest_sema_bench.chat import (
+    ChatClient,
+    HttpWire,
+    Limiter,
+    LocalTransport,
+    Patience,
+    RecordingWire,
+    ReplayWire,
+    Unlimited,
+    Wire,
+)
+from pytest_sema_bench.docsearch.choose import make_search
+from pytest_sema_bench.docsearch.settings import DocsSettings
+from pytest_sema_bench.grading import Grader, Verdict
+from pytest_sema_bench.limits import Ledger, Limiters, open_ledger
+from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.redaction import Redactor
+from pytest_sema_bench.run.item import WorkItem
+from pytest_sema_bench.run.outcome import NoVerdict, make_record
+from pytest_sema_bench.sema.vm import SemaVM, VMInfo, create_vm
+from pytest_sema_bench.settings import Limits
+from pytest_sema_bench.suite.task import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """How servers are asked."""
+
+    run: str = "a run of its own"
+    """Under this name the processes of a run share its budget and progress."""
+    started: float = field(default_factory=time.time)
+    """When the run began, in seconds since the epoch: refusals before that do not concern it."""
+    shared: bool = False
+    """Whether limits are those of the whole machine, or of this engine alone."""
+    patience: Patience | None = None
+    record: Path | None = None
+    """Folder to write every exchange to."""
+    replay: Path | None = None
+    """Folder with recorded exchanges to answer from, without any network."""
+    docs: DocsSettings | None = None
+    """How the documentation is searched; None for lexically."""
+    keys: tuple[str, ...] = ()
+    """The keys in use, to be removed from whatever is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What came of a conversation."""
+
+    run: AgentRun | Exception
+    """An exception if there is nothing of it at all."""
+    latency_s: float
+
+
+class Resources:
+    """The VM, the clients and the tools. Must be used and closed on one event loop."""
+
+    def __init__(
+        self,
+        *,
+        vm: SemaVM,
+        vm_info: VMInfo,
+        limits: Limits,
+        n_connections: int,
+        options: EngineOptions,
+        ledger: Ledger,
+        reference: ReferenceModel,
+    ) -> None:
+        self.vm_info = vm_info
+        self._vm = vm
+        self._grader = Grader(vm, limits)
+        self._limits = limits
+        self._n_connections = n_connections
+        self._options = options
+        self._redactor = Redactor(options.keys)
+        self._ledger = ledger
+        self._search = make_search(options.docs)
+        self._limiters = Limiters(ledger, run=options.run, started=options.started)
+        self._reference = reference
+        self._clients: dict[tuple[str, str | None], ChatClient] = {}
+        self._toolboxes: dict[str, Toolbox] = {}
+
+    @classmethod
+    async def open(
+        cls,
+        backend: str,
+        tasks: Sequence[Task],
+        *,
+        n_hosts: int,
+        n_connections: int,
+        options: EngineOptions,
+        limits: Limits,
+    ) -> "Resources":
+        """All of it, with the VM started. Raises VMError if that cannot be."""
+        ledger = open_ledger() if options.shared else Ledger(":memory:")
+        vm = create_vm(backend, n_hosts)
+        try:
+            info = await vm.info()
+        except BaseException:
+            ledger.close()
+            await vm.close()
+            raise
+        return cls(
+            vm=vm,
+            vm_info=info,
+            limits=limits,
+            n_connections=n_connections,
+            options=options,
+            ledger=ledger,
+            reference=ReferenceModel(tasks),
+        )
+
+    async def ask(self, item: WorkItem) -> Asked:
+        """What came of the item's conversation, whatever it met."""
+        run: AgentRun | Exception
+        started = time.monotonic()
+        try:
+            run = await self._converse(item)
+        except Exception as error:
+            run = error
+        return Asked(run=run, latency_s=time.monotonic() - started)
+
+    async def conclude(self, item: WorkItem, asked: Asked) -> tuple[Record, dict[str, Any]]:
+        """The item's record, without any key for it is shown too, and its transcript."""
+        run = None if isinstance(asked.run, Exception) else asked.run
+        end = await self._end(item, asked.run)
+        record = make_record(item, run, end, latency_s=asked.latency_s, vm=self.vm_info)
+        transcript = run.transcript.as_json() if run else {"messages": [], "calls": []}
+        if isinstance(end, NoVerdict) and end.trace:
+            transcript["traceback"] = end.trace
+        return self._redacted(record), transcript
+
+    async def _end(self, item: WorkItem, run: AgentRun | Exception) -> Verdict | NoVerdict:
+        if isinstance(run, Exception):
+            return NoVerdict.because(run)
+        if run.broken_off_by is not None:
+            return NoVerdict.because(run.broken_off_by)
+        try:
+            return await self._grader.grade(item.task, run.answer, truncated=run.truncated)
+        except Exception as error:
+            return NoVerdict.because(error)
+
+    def count(self, record: Record) -> None:
+        """Let the ledger know of an item that has ended."""
+        self._ledger.count(self._options.run, graded=record.graded, n_retries=record.retries)
+
+    def _redacted(self, record: Record) -> Record:
+        """The record without any key, for it is shown as well as written."""
+        line = record.to_json()
+        cleaned = self._redactor.clean(line)
+        return record if cleaned == line else Record.from_json(cleaned)
+
+    async def close(self) -> None:
+        """Close connections and the VM."""
+        clients = (client.close() for client in self._clients.values())
+        await asyncio.gather(self._vm.close(), self._search.close(), *clients)
+
+    def close_ledger(self) -> None:
+        """Close the ledger, once no item is left that could need it."""
+        self._ledger.close()
+
+    async def _converse(self, item: WorkItem) -> AgentRun:
+        config = item.asked
+        if config.name not in self._toolboxes:
+            self._toolboxes[config.name] = make_toolbox(
+                config.tools, self._vm, self._limits, self._search
+            )
+        client = self._client(item.model)
+        try:
+            return await run_agent(
+                item.task.full_prompt,
+                client,
+                model_id=item.model.id,
+                config=config,
+                toolbox=self._toolboxes[config.name],
+                conversation=item.item.file,
+                text_tool_calls=item.model.text_tool_calls,
+            )
+        finally:
+            client.end(item.item.file)
+
+    def _client(self, model: Model) -> ChatClient:
+        place = model.name, model.base_url
+        if place not in self._clients:
+            options = self._options
+            offline = model.base_url is None or options.replay is not None
+            named = None if offline else model.key_env
+            key = os.environ.get(named) if named else None
+            limiter: Limiter = Unlimited() if offline else self._limiters.limiter(model, key)
+            self._clients[place] = ChatClient(
+                self._wire(model, key),
+                limiter=limiter,
+                adapt=model.adapt,
+                # What one conversation teaches must not decide what another one sends.
+                apart=options.record is not None or options.replay is not None,
+                extra=model.extra,
+                redactor=self._redactor,
+                patience=options.patience,
+            )
+        return self._clients[place]
+
+    def _wire(self, model: Model, key: str | None) -> Wire:
+        """What carries the requests: the network, a recording, or the reference model itself."""
+        options = self._options
+        if model.base_url is None:
+            answers = LocalTransport(self._reference)
+            return HttpWire("http://reference.invalid", None, transport=answers)
+        if options.replay is not None:
+            return ReplayWire(options.replay, HttpWire(model.base_url, None).path)
+        wire = HttpWire(model.base_url, key, n_connections=self._n_connections)
+        if options.record is None:
+            return wire
+        return RecordingWire(wire, options.record, self._redactor)
