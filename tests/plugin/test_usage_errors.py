@@ -76,7 +76,7 @@ FILES: dict[str, tuple[str, str, str]] = {
         "samples: found True, expected*",
     ),
     "registry": ("sema-models.yaml", "modles: {}\n", "unknown key 'modles'"),
-    "provider": ("sema-models.yaml", "models: {m: {provider: p, id: i}}\n", "'p' is not defined"),
+    "provider": ("sema-models.yaml", "models: {m: {provider: p, id: i}}\n", "no provider 'p'*"),
     "tool": ("sema-models.yaml", "configs: {mine: {tools: [rm]}}\n", "unknown tool 'rm'"),
 }
 
