@@ -1,24 +1,52 @@
 """Servers of several kinds: what each refuses, in its own words, around a script of `chat_server`.
 
     chat_server.play(behind("vLLM", [call_tool(arguments="{"), say("Value: 3")]))
+    chat_server.play(as_text(solve(tasks)))
 
 A new kind is one function from a request to its refusal, None where it takes the request, and one
 row of `KINDS`. The steps are those of the conversation: a request that is refused uses none up.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from tests.chat_server import Request, Script, Step, raw
+from tests.chat_server import Request, Script, Step, raw, say
 
 Refusal = Callable[[Request], Step | None]
 
 
-def behind(kind: str, steps: Sequence[Step]) -> Script:
-    """The steps as a server of this kind plays them."""
+def behind(kind: str, script: Script) -> Script:
+    """The script as a server of this kind plays it."""
     refuse = KINDS[kind]
-    return lambda request: refuse(request) or steps[min(request.turn, len(steps) - 1)]
+    return lambda request: refuse(request) or step_of(script, request)
+
+
+def step_of(script: Script, request: Request) -> Step:
+    """What a script has for a request, by how far the conversation has come."""
+    return script(request) if callable(script) else script[min(request.turn, len(script) - 1)]
+
+
+def as_text(script: Script) -> Script:
+    """The script as a server without a tool parser plays it: Hermes' marks in the content."""
+
+    def play(request: Request) -> Step:
+        messages = [_as_result(message) for message in request.messages]
+        request = replace(request, body={**request.body, "messages": messages})
+        completion = json.loads(step_of(script, request).payload)
+        message = completion["choices"][0]["message"]
+        calls = [call["function"] for call in message.pop("tool_calls", ())]
+        named = [{**call, "arguments": json.loads(call["arguments"])} for call in calls]
+        marks = [f"<tool_call>\n{json.dumps(call)}\n</tool_call>" for call in named]
+        return say("\n".join(filter(None, [message["content"], *marks])))
+
+    return play
+
+
+def _as_result(message: dict[str, Any]) -> dict[str, Any]:
+    given = str(message.get("content")).startswith("<tool_response>")
+    return {**message, "role": "tool"} if given else message
 
 
 def _error(status: int, **error: Any) -> Step:
@@ -73,21 +101,26 @@ def _fails_at_arguments(request: Request) -> Step | None:
 
 
 def _wants_text(request: Request) -> Step | None:
-    """llama-cpp-python validates `content` and does not take the null that it has sent itself."""
+    """llama-cpp-python validates `content` and does not take the null that it has sent itself.
+
+    The text is that of version 0.3.36, but for the path of a file at its end.
+    """
+    roles = ("System", "User", "Assistant", "Tool", "Function")
     for index, message in enumerate(request.messages):
-        if not isinstance(message.get("content"), str):
-            where = "('body', 'messages', %d, 'typed-dict[ChatCompletionRequest%sMessage]', %s)"
-            errors = [
-                f"{{'type': 'literal_error', 'loc': {where % (index, role, repr('role'))}, "
-                f"'msg': \"Input should be '{role.lower()}'\", 'input': 'assistant', "
-                f"'ctx': {{'expected': \"'{role.lower()}'\"}}}}"
-                for role in ("System", "User", "Tool", "Function")
-            ]
-            errors.append(
-                f"{{'type': 'string_type', 'loc': {where % (index, 'Assistant', repr('content'))}, "
-                "'msg': 'Input should be a valid string', 'input': None}"
+        if isinstance(message.get("content"), str):
+            continue
+        lines = []
+        for role in roles:
+            field = "content" if role == "Assistant" else "role"
+            where = (
+                f"('body', 'messages', {index}, 'ChatCompletionRequest{role}Message', '{field}')"
             )
-            return _error(500, message=f"[{', '.join(errors)}]", type="internal_server_error")
+            told = "'Input should be a valid string', 'input': None"
+            if role != "Assistant":
+                told = f"\"Input should be '{role.lower()}'\", 'input': {message!r}"
+            lines.append(f"  {{'type': 'string_type', 'loc': {where}, 'msg': {told}}}")
+        text = "\n".join([f"{len(lines)} validation errors:", *lines])
+        return _error(500, message=text, type="internal_server_error", param=None, code=None)
     return None
 
 

@@ -8,6 +8,7 @@ differently.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -18,6 +19,7 @@ from pytest_sema_bench.agent.text_calls import server_flags
 from pytest_sema_bench.agent.tools import Toolbox, about_tools
 from pytest_sema_bench.catalog.models import TextToolCalls
 from pytest_sema_bench.chat import ChatReply
+from pytest_sema_bench.chat.reply import reasoning_field
 from pytest_sema_bench.docsearch.search import Found
 from pytest_sema_bench.errors import BenchError, ModelError
 from pytest_sema_bench.grading import VMFailure
@@ -101,9 +103,13 @@ async def run_agent(
     toolbox: Toolbox,
     conversation: str | None = None,
     text_tool_calls: TextToolCalls = TextToolCalls.READ,
+    tell: Callable[[str], None] = lambda note: None,
 ) -> AgentRun:
-    """The run, which may have been broken off by what is not the model's doing."""
-    loop = _Loop(model_id, config, toolbox, text_tool_calls)
+    """The run, which may have been broken off by what is not the model's doing.
+
+    `tell` is called with what the user should hear of the server, as often as it is seen.
+    """
+    loop = _Loop(model_id, config, toolbox, text_tool_calls, tell)
     loop.messages += [
         {"role": "system", "content": system_prompt(config)},
         {"role": "user", "content": prompt},
@@ -126,7 +132,12 @@ class _Loop:
     """The state of one run."""
 
     def __init__(
-        self, model_id: str, config: Config, toolbox: Toolbox, text_tool_calls: TextToolCalls
+        self,
+        model_id: str,
+        config: Config,
+        toolbox: Toolbox,
+        text_tool_calls: TextToolCalls,
+        tell: Callable[[str], None],
     ) -> None:
         self.messages: list[ChatMessage] = []
         self.calls: list[Call] = []
@@ -135,6 +146,7 @@ class _Loop:
         self._config = config
         self._toolbox = toolbox
         self._text_tool_calls = text_tool_calls
+        self._tell = tell
         self._counts: Counter[str] = Counter()
         self._failures: list[VMFailure] = []
         self._n_repairs = 0
@@ -163,16 +175,21 @@ class _Loop:
         wanted = read_calls(
             reply.message, self.rounds + 1, self._toolbox.offers if read_text else None
         )
-        call = reply.call
+        self.calls.append(reply.call)
         if wanted.form is not None:
+            flags = server_flags(wanted.form.value)
             if self._text_tool_calls is TextToolCalls.REFUSE:
+                self.messages.append(_replayed(reply.message))
                 raise ModelError(
-                    "the model's tool calls arrive as text and text_tool_calls is refuse: start "
-                    f"the server with its tool parser ({server_flags(wanted.form.value)})"
+                    f"tool calls arrive as text ({wanted.form.value}) and text_tool_calls is "
+                    f"refuse; start the server with its tool parser:\n{flags}"
                 )
+            self._tell(
+                f"tool calls arrive as text ({wanted.form.value}) and are read from it; a server "
+                f"with a tool parser hands them on: {flags}"
+            )
             label = f"{TEXT_TOOL_CALLS}={wanted.form.value}"
-            call = replace(call, adaptations=(*call.adaptations, label))
-        self.calls.append(call)
+            self.calls[-1] = replace(reply.call, adaptations=(*reply.call.adaptations, label))
         return wanted
 
     async def answer(self, wanted: WantedCalls) -> None:
@@ -207,8 +224,12 @@ class _Loop:
             stop = Stop.TRUNCATED
         elif wanted.text.strip():
             stop = Stop.FORCED if forced else Stop.ANSWERED
+        elif wanted.calls:
+            stop = Stop.STRAY_CALL
+        elif reply.message.get("refusal"):
+            stop = Stop.REFUSED
         else:
-            stop = Stop.STRAY_CALL if wanted.calls else Stop.EMPTY
+            stop = Stop.THOUGHT if reasoning_field(reply.message) else Stop.EMPTY
         return self.so_far(wanted.text, stop)
 
     def so_far(

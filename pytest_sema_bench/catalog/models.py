@@ -113,6 +113,7 @@ class Provider:
     adapt: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     limits: RateLimits = field(default_factory=RateLimits)
+    text_tool_calls: TextToolCalls | None = None
     source: str
     """The file that the entry stands in."""
 
@@ -134,7 +135,8 @@ class ModelEntry:
     extra: Mapping[str, Any] = field(default_factory=dict)
     limits: RateLimits | None = None
     """None for those of the provider."""
-    text_tool_calls: TextToolCalls = TextToolCalls.READ
+    text_tool_calls: TextToolCalls | None = None
+    """None for what the provider's entry says."""
     source: str
     """The file that the entry stands in."""
 
@@ -221,5 +223,5 @@ def _model(entry: ModelEntry, provider: Provider) -> Model:
         adapt=tuple(dict.fromkeys([*provider.adapt, *entry.adapt])),
         extra={**provider.extra, **entry.extra},
         limits=entry.limits or provider.limits,
-        text_tool_calls=entry.text_tool_calls,
+        text_tool_calls=entry.text_tool_calls or provider.text_tool_calls or TextToolCalls.READ,
     )

@@ -10,7 +10,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pytest_sema_bench.catalog.models import ModelEntry, Price, Provider, RateLimits, Registry
+from pytest_sema_bench.catalog.models import (
+    ModelEntry,
+    Price,
+    Provider,
+    RateLimits,
+    Registry,
+    TextToolCalls,
+)
 from pytest_sema_bench.settings import Config, Sampling
 from pytest_sema_bench.user_file import UserFile, read_toml, read_yaml
 
@@ -55,6 +62,7 @@ def _provider(source: str, name: str, entry: Mapping[str, Any]) -> Provider:
         adapt=tuple(entry.get("adapt", ())),
         extra=entry.get("extra", {}),
         limits=RateLimits(**entry.get("limits", {})),
+        text_tool_calls=_text_tool_calls(entry),
         source=source,
     )
 
@@ -84,8 +92,14 @@ def _entry(source: str, name: str, entry: Mapping[str, Any]) -> ModelEntry:
         adapt=tuple(entry.get("adapt", ())),
         extra=entry.get("extra", {}),
         limits=RateLimits(**entry["limits"]) if "limits" in entry else None,
+        text_tool_calls=_text_tool_calls(entry),
         source=source,
     )
+
+
+def _text_tool_calls(entry: Mapping[str, Any]) -> TextToolCalls | None:
+    value = entry.get("text_tool_calls")
+    return None if value is None else TextToolCalls(value)
 
 
 def _price(entry: Mapping[str, Any]) -> Price:

@@ -135,6 +135,7 @@ class ChatClient:
                 raise _Adapted from None
             error = fault.error(self._place, call.n_attempts)
             result = fault.attempt_result(error, gave_up=call.is_last)
+            result = replace(result, trouble=f"{self._place}: {fault}")
             raise
         except BenchError:  # a replay without a recording: nothing was sent
             result = AttemptResult(billing=Billing.NOTHING)

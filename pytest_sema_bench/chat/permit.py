@@ -57,6 +57,8 @@ class AttemptResult:
     gave_up: bool = False
     """The last attempt of a call that failed after all its retries."""
     quota: Quota | None = None
+    trouble: str | None = None
+    """Why no reply came that was taken."""
 
 
 class Permit(Protocol):

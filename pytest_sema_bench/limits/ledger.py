@@ -1,4 +1,4 @@
-"""The database in which all processes of a machine meet: calls in flight, paces, refusals, money.
+"""The database in which all processes of a machine meet: calls in flight, refusals, money.
 
 One SQLite file in the cache folder, in WAL mode and without waiting for the disk: it must outlive
 a killed process, not a power cut. A call takes two short transactions, one before and one after.
@@ -7,43 +7,39 @@ What a dead process held is given back by whoever waits next; its calls count as
 
 import json
 import os
-import socket
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-
-import psutil
 
 from pytest_sema_bench.cache import CACHE_VARIABLE, cache_folder
 from pytest_sema_bench.catalog.models import RateLimits
 from pytest_sema_bench.chat.permit import AttemptResult, Reach
 from pytest_sema_bench.errors import BudgetSpent, NotAsked, SettingsError
+from pytest_sema_bench.limits.process import identity, is_alive
+from pytest_sema_bench.limits.run_book import RunBook, read_throttle
 from pytest_sema_bench.limits.throttle import (
     Throttle,
     emptied,
     refreshed,
     taken,
     throttled,
+    troubled,
     wait_s,
     went_well,
 )
 
-_FILE = "limits-2.sqlite3"
+_FILE = "limits-3.sqlite3"
 """The number is raised with the schema, so that versions side by side do not meet."""
 _BUSY_S = 30.0
 _REAP_EVERY_S = 2.0
-_LONGEST_SILENCE_S = 1800.0
-"""Longer than any call with all its attempts."""
-_CLOCK_STEP_S = 5.0
 _KEPT_S = 7 * 24 * 3600.0
 _DOWN_AFTER = 8
 """So many calls in a row that failed after all their retries mean that the server is down."""
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS paces (scope TEXT PRIMARY KEY, pace TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS throttles (scope TEXT PRIMARY KEY, throttle TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS refusals (
     scope TEXT NOT NULL, model TEXT NOT NULL, reason TEXT NOT NULL, at REAL NOT NULL,
     PRIMARY KEY (scope, model)
@@ -57,6 +53,9 @@ CREATE TABLE IF NOT EXISTS runs (
     run TEXT PRIMARY KEY, cap_usd REAL, spent_usd REAL NOT NULL DEFAULT 0,
     n_retries INTEGER NOT NULL DEFAULT 0,
     n_graded INTEGER NOT NULL DEFAULT 0, n_void INTEGER NOT NULL DEFAULT 0, at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS notes (
+    run TEXT NOT NULL, note TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (run, note)
 );
 """
 
@@ -78,18 +77,6 @@ class Ask:
     """What it can cost at most; None if the price is unknown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunState:
-    """How a run is going, over all its processes."""
-
-    cap_usd: float | None
-    spent_usd: float
-    in_flight: int
-    n_retries: int
-    n_graded: int
-    n_void: int
-
-
 class Ledger:
     """The database, as one process and thread uses it."""
 
@@ -98,7 +85,9 @@ class Ledger:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.executescript(_SCHEMA)
-        self._process = _identity(os.getpid())
+        self.book = RunBook(self._db)
+        """How runs are going, to look at."""
+        self._process = identity(os.getpid())
         self._reaped_at = 0.0
 
     def close(self) -> None:
@@ -113,6 +102,7 @@ class Ledger:
         with self._transaction():
             self._reap(now)
             self._db.execute("DELETE FROM runs WHERE at < ?", (now - _KEPT_S,))
+            self._db.execute("DELETE FROM notes WHERE at < ?", (now - _KEPT_S,))
             self._db.execute(
                 "INSERT INTO runs (run, cap_usd, spent_usd, n_graded, at) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT (run) DO UPDATE SET cap_usd = excluded.cap_usd, at = excluded.at, "
@@ -130,7 +120,7 @@ class Ledger:
         now = time.time()
         with self._transaction():
             self._check_refusals(ask)
-            throttle = refreshed(self._throttle(ask.scope), ask.limits, now)
+            throttle = refreshed(read_throttle(self._db, ask.scope), ask.limits, now)
             in_flight = self._in_flight(ask.scope)
             wait = wait_s(
                 throttle, ask.limits, n_in_flight=in_flight, n_tokens=ask.n_tokens, now=now
@@ -152,7 +142,7 @@ class Ledger:
             n_in_flight = self._in_flight(ask.scope)
             self._hold(ask, -1, -(ask.worst_usd or 0.0))
             self._spend(ask.run, cost_usd)
-            throttle = self._throttle(ask.scope)
+            throttle = read_throttle(self._db, ask.scope)
             if result.throttled:
                 throttle = throttled(
                     throttle, n_in_flight=n_in_flight, asked_s=result.wait_s, now=now
@@ -160,6 +150,8 @@ class Ledger:
             elif result.answered:
                 over = result.tokens.total - ask.n_tokens if result.tokens else 0
                 throttle = went_well(throttle, n_in_flight=n_in_flight, n_tokens_over=over, now=now)
+            if result.trouble is not None:
+                throttle = troubled(throttle, result.trouble, now)
             if result.quota is not None:
                 throttle = emptied(throttle, result.quota, now)
             if result.gave_up:
@@ -169,36 +161,6 @@ class Ledger:
                 model = ask.model_id if reach is Reach.MODEL else ""
                 self._refuse(ask.scope, model, str(error), now)
             self._set_throttle(ask.scope, throttle)
-
-    def count(self, run: str, *, graded: bool, n_retries: int) -> None:
-        """Take note of an item that ended."""
-        column = "n_graded" if graded else "n_void"
-        # For people to look at only: a busy database is no reason to lose an item's record.
-        with suppress(sqlite3.Error):
-            self._db.execute(
-                f"UPDATE runs SET {column} = {column} + 1, n_retries = n_retries + ? WHERE run = ?",  # noqa: S608 - a name of our own
-                (n_retries, run),
-            )
-
-    def state(self, run: str) -> RunState | None:
-        """How a run is going; None if nobody began it."""
-        row = self._db.execute(
-            "SELECT cap_usd, spent_usd, n_retries, n_graded, n_void FROM runs WHERE run = ?", (run,)
-        ).fetchone()
-        if row is None:
-            return None
-        (in_flight,) = self._db.execute(
-            "SELECT coalesce(sum(n_calls), 0) FROM held WHERE run = ?", (run,)
-        ).fetchone()
-        cap, spent, n_retries, n_graded, n_void = row
-        return RunState(
-            cap_usd=cap,
-            spent_usd=spent,
-            in_flight=in_flight,
-            n_retries=n_retries,
-            n_graded=n_graded,
-            n_void=n_void,
-        )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -272,19 +234,21 @@ class Ledger:
         return int(n_calls)
 
     def _throttle(self, scope: str) -> Throttle:
-        row = self._db.execute("SELECT pace FROM paces WHERE scope = ?", (scope,)).fetchone()
+        row = self._db.execute(
+            "SELECT throttle FROM throttles WHERE scope = ?", (scope,)
+        ).fetchone()
         return Throttle() if row is None else Throttle(**json.loads(row[0]))
 
     def _set_throttle(self, scope: str, throttle: Throttle) -> None:
         text = json.dumps({name: getattr(throttle, name) for name in Throttle.__dataclass_fields__})
-        self._db.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (scope, text))
+        self._db.execute("INSERT OR REPLACE INTO throttles VALUES (?, ?)", (scope, text))
 
     def _reap(self, now: float) -> None:
         """Give back what processes hold that are no more."""
         self._reaped_at = now
         rows = self._db.execute("SELECT process, run, reserved_usd, n_calls, at FROM held")
         for process, run, reserved_usd, n_calls, at in rows.fetchall():
-            if process != self._process and not _is_alive(process, silent_s=now - at):
+            if process != self._process and not is_alive(process, silent_s=now - at):
                 self._spend(run, reserved_usd if n_calls > 0 else 0.0)
                 self._db.execute("DELETE FROM held WHERE process = ?", (process,))
 
@@ -301,23 +265,3 @@ def open_ledger() -> Ledger:
             f"Delete the file if it is damaged, or set {CACHE_VARIABLE} to a folder that can be "
             "written."
         ) from error
-
-
-@cache
-def _identity(pid: int) -> str:
-    """A process, not to be mistaken for a later one with its number."""
-    return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time():.2f}"
-
-
-def _is_alive(identity: str, *, silent_s: float) -> bool:
-    """Of a process on another host, or of this one under another name, only silence tells."""
-    host, pid, created = identity.rsplit(" ", 2)
-    if host != socket.gethostname():
-        return silent_s < _LONGEST_SILENCE_S
-    try:
-        process = psutil.Process(int(pid))
-        zombie = process.status() == psutil.STATUS_ZOMBIE
-        # A clock that was set moves the time at which all processes seem to have begun.
-        return not zombie and abs(process.create_time() - float(created)) < _CLOCK_STEP_S
-    except psutil.Error:
-        return False

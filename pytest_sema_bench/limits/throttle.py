@@ -37,6 +37,9 @@ class Throttle:
     """Calls that went well since the limit last changed."""
     cut_at: float = 0.0
     paused_until: float = 0.0
+    trouble: str | None = None
+    """Why the last attempt brought no reply; None once one has."""
+    trouble_since: float = 0.0
     n_gave_up: int = 0
     """Calls in a row that failed after all their retries."""
     requests: float | None = None
@@ -44,6 +47,17 @@ class Throttle:
     tokens: float | None = None
     filled_at: float = 0.0
     used_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Why no call is sent just now."""
+
+    reason: str
+    since_s: float
+    """How long there has been no reply."""
+    left_s: float
+    """How long the server asked to be left alone; 0.0 if it did not."""
 
 
 def refreshed(throttle: Throttle, limits: RateLimits, now: float) -> Throttle:
@@ -100,7 +114,12 @@ def went_well(throttle: Throttle, *, n_in_flight: int, n_tokens_over: int, now: 
     """The throttle after a good reply; `n_tokens_over` is what it used above what was thought."""
     tokens = None if throttle.tokens is None else throttle.tokens - n_tokens_over
     throttle = replace(
-        throttle, n_clean=throttle.n_clean + 1, n_gave_up=0, tokens=tokens, used_at=now
+        throttle,
+        n_clean=throttle.n_clean + 1,
+        n_gave_up=0,
+        trouble=None,
+        tokens=tokens,
+        used_at=now,
     )
     if throttle.n_clean < throttle.limit or n_in_flight < _USED * throttle.limit:
         return throttle
@@ -132,3 +151,19 @@ def emptied(throttle: Throttle, quota: Quota, now: float) -> Throttle:
         return throttle
     pause_s = min(quota.reset_s, LONGEST_PAUSE_S)
     return replace(throttle, paused_until=max(throttle.paused_until, now + pause_s))
+
+
+def troubled(throttle: Throttle, trouble: str, now: float) -> Throttle:
+    """The throttle after an attempt that brought no reply."""
+    since = now if throttle.trouble is None else throttle.trouble_since
+    return replace(throttle, trouble=trouble, trouble_since=since)
+
+
+def wait_of(throttle: Throttle, now: float) -> Wait | None:
+    """What calls to the server wait for, as far as it is the server's doing."""
+    left_s = max(0.0, throttle.paused_until - now)
+    if throttle.trouble is None:
+        reason = "the server's rate limit is used up"
+        return Wait(reason=reason, since_s=0.0, left_s=left_s) if left_s else None
+    since_s = max(0.0, now - throttle.trouble_since)
+    return Wait(reason=throttle.trouble, since_s=since_s, left_s=left_s)

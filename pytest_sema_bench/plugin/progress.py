@@ -10,10 +10,13 @@ import pytest
 
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.limits import RunState, open_ledger
+from pytest_sema_bench.limits.throttle import Wait
 from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.reader import read_items
 
 EVERY_S = 15.0
+_LOOK_S = 1.0
+"""How soon a note is told."""
 
 
 class Terminal:
@@ -57,9 +60,9 @@ def shown_progress(config: pytest.Config, folder: RunFolder) -> Iterator[None]:
 
 
 class Progress:
-    """Prints a line every 15 seconds in which something has changed, from a thread of its own.
+    """Prints a line every 15 seconds in which something has changed, and notes as they come.
 
-    It reads the ledger, where all processes of the run meet, so it needs none of them.
+    It does so from a thread of its own, and reads the ledger, where all processes of the run meet.
     """
 
     def __init__(self, run: str, n_items: Callable[[], int], write_line: Callable[[str], None]):
@@ -80,21 +83,21 @@ class Progress:
             self._thread.join()
 
     def _watch(self) -> None:
-        if self._over.wait(EVERY_S):
-            return
         try:
             ledger = open_ledger()
         except BenchError:
             return  # the run itself says so
-        shown = None
+        shown, n_told, looks = None, 0, 0
         try:
-            while True:
-                state = ledger.state(self._run)
+            while not self._over.wait(_LOOK_S):
+                looks += 1
+                for note in ledger.book.notes(self._run)[n_told:]:
+                    n_told += 1
+                    self._write_line(f"sema-bench: {note}")
+                state = ledger.book.state(self._run) if looks % (EVERY_S // _LOOK_S) == 0 else None
                 if state is not None and state != shown:
                     shown = state
                     self._write_line(progress_line(state, self._n_items()))
-                if self._over.wait(EVERY_S):
-                    return
         finally:
             ledger.close()
 
@@ -108,4 +111,11 @@ def progress_line(state: RunState, n_items: int) -> str:
         f"{state.n_retries} retries",
         f"${state.spent_usd:.4f}" + (f" of ${state.cap_usd:g}" if state.cap_usd else "") + " spent",
     ]
-    return "sema-bench: " + ", ".join(parts)
+    return "; ".join(["sema-bench: " + ", ".join(parts), *map(_wait_text, state.waits)])
+
+
+def _wait_text(wait: Wait) -> str:
+    """`all wait 12 s more: host: the server answered 429: slow down`."""
+    if wait.left_s:
+        return f"all wait {wait.left_s:.0f} s more: {wait.reason}"
+    return f"all wait, for {wait.since_s:.0f} s so far: {wait.reason}"

@@ -45,6 +45,10 @@ class Stop(StrEnum):
     FORCED = "rounds used up"
     TRUNCATED = "token limit"
     EMPTY = "empty answer"
+    THOUGHT = "reasoning only"
+    """The final message holds reasoning and no answer."""
+    REFUSED = "refusal"
+    """The final message says why there is no answer, where the chat API has a field for that."""
     STRAY_CALL = "tool call instead of an answer"
 
 

@@ -49,6 +49,8 @@ class Record:
     """Per case `call`, `expected`, `got`, `pass`, and `error` where there was one."""
     vm_errors: list[dict[str, Any]] = field(default_factory=list)
     """The VM errors that the model's code met: `where` (tool or grade), `class`, `name`."""
+    offered: list[str] = field(default_factory=list)
+    """The tools that the model was offered; older records do not say."""
     tool_calls: dict[str, int] = field(default_factory=dict)
     rounds: int = 0
     stop: Stop | None = None

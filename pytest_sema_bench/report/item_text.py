@@ -7,6 +7,7 @@ as escapes, long lines are cut.
 from collections.abc import Iterator
 from pathlib import Path
 
+from pytest_sema_bench.records.outcome import Stop
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.text import printable
 
@@ -30,7 +31,8 @@ def failure_lines(record: Record, prompt: str, run: Path) -> Iterator[str]:
             yield _line("got", "nothing" if case["got"] is None else case["got"])
     answer = [line for line in (record.answer or "").splitlines() if line.strip()]
     label = "answer"
-    for line in answer[-_ANSWER_LINES:] or ["(empty)"]:
+    told = record.stop if record.stop in (Stop.THOUGHT, Stop.REFUSED) else "empty"
+    for line in answer[-_ANSWER_LINES:] or [f"({told})"]:
         yield _line(label, line, keep_indent=True)
         label = ""
     calls = ", ".join(f"{name} ×{n}" for name, n in record.tool_calls.items()) or "none"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from pytest_sema_bench.agent.text_calls import server_flags
 from pytest_sema_bench.report.text import (
     NO_VALUE,
     number,
@@ -108,6 +109,23 @@ def _remarks(total: Row) -> Iterator[str]:
         yield f"truncated: {total.n_truncated} {of} answers hit the token limit and count as wrong"
         if total.n_truncated > _MANY_TRUNCATED * total.n_graded:
             yield "truncated: that is much; set a higher max_tokens under sampling"
+    if total.n_thought or total.n_refused:
+        kinds = [
+            *([f"reasoning only ×{total.n_thought}"] if total.n_thought else []),
+            *([f"a refusal ×{total.n_refused}"] if total.n_refused else []),
+        ]
+        n = total.n_thought + total.n_refused
+        yield f"no answer: {n} {of} hold {' or '.join(kinds)}, and count as wrong"
+    for form, n in total.text_forms:
+        yield (
+            f"tool calls arrived as text ({form}) in {n} {of} items and were read from it; a "
+            f"server with a tool parser hands them on: {server_flags(form)}"
+        )
+    if total.n_offered and not total.n_tool_calls:
+        yield (
+            f"tools: offered in {total.n_offered} items and never called; if that is not like the "
+            "model, `sema-bench models check NAME` tells whether its server passes them on"
+        )
     n_broken = total.n_repaired + total.n_misfits
     if n_broken:
         fit = total.n_tool_calls - n_broken

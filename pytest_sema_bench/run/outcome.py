@@ -17,7 +17,7 @@ from pytest_sema_bench.errors import (
 )
 from pytest_sema_bench.grading import Verdict
 from pytest_sema_bench.grading.grader import GRADER_VERSION
-from pytest_sema_bench.records.outcome import Outcome, Void
+from pytest_sema_bench.records.outcome import Outcome, Stop, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Call, Tokens
 from pytest_sema_bench.run.item import WorkItem
@@ -77,11 +77,12 @@ def make_record(
         sample=item.sample,
         outcome=verdict.outcome if verdict else Outcome.VOID,
         reason=end.reason if isinstance(end, Verdict) else end.void,
-        detail=end.detail or _spent_on_reasoning(run),
+        detail=end.detail or _why_empty(run),
         score=verdict.score if verdict else None,
         answer=run.answer if run and run.stop else None,
         cases=[case.as_json() for case in verdict.cases] if verdict else [],
         vm_errors=failures,
+        offered=list(item.config.tools),
         tool_calls=run.tool_calls if run else {},
         rounds=run.rounds if run else 0,
         stop=run.stop if run else None,
@@ -109,8 +110,10 @@ def _docs(run: AgentRun | None, verdict: Verdict | None) -> dict[str, object]:
     return docs_use(verdict.extracted if verdict else (), run.searches).as_json()
 
 
-def _spent_on_reasoning(run: AgentRun | None) -> str | None:
-    """What became of the token limit, where an answer was cut off before it began."""
+def _why_empty(run: AgentRun | None) -> str | None:
+    """What there is instead of an answer: a refusal, or a token limit that was used up before."""
+    if run is not None and run.stop is Stop.REFUSED:
+        return f"the model refused: {run.transcript.messages[-1]['refusal']}"
     if run is None or not run.truncated or run.answer.strip():
         return None
     last = run.transcript.calls[-1].tokens

@@ -160,7 +160,7 @@ class Resources:
 
     def count(self, record: Record) -> None:
         """Let the ledger know of an item that has ended."""
-        self._ledger.count(self._options.run, graded=record.graded, n_retries=record.retries)
+        self._ledger.book.count(self._options.run, graded=record.graded, n_retries=record.retries)
 
     def _redacted(self, record: Record) -> Record:
         """The record without any key, for it is shown as well as written."""
@@ -193,9 +193,13 @@ class Resources:
                 toolbox=self._toolboxes[config.name],
                 conversation=item.item.file,
                 text_tool_calls=item.model.text_tool_calls,
+                tell=lambda note: self._note(item.model, note),
             )
         finally:
             client.end(item.item.file)
+
+    def _note(self, model: Model, note: str) -> None:
+        self._ledger.book.note(self._options.run, f"{model.name}: {note}")
 
     def _client(self, model: Model) -> ChatClient:
         place = model.name, model.base_url

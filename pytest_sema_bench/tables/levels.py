@@ -1,15 +1,16 @@
 """From records to the rows of the table: per model and configuration, by level and in all."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_sema_bench.gate.stats import clustered_interval
 from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.items import Pairing, PlannedItem, paired
-from pytest_sema_bench.records.outcome import Reason
+from pytest_sema_bench.records.outcome import Reason, Stop
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.suite import OTHER, in_order
+from pytest_sema_bench.records.transcript import TEXT_TOOL_CALLS
 
 ALL = "all"
 
@@ -44,6 +45,14 @@ class Row:
     n_missing: int
     """Items that were asked for and have no record."""
     n_truncated: int
+    n_thought: int
+    """Answers that hold reasoning only."""
+    n_refused: int
+    """Answers that are a refusal by the API's own field for it."""
+    n_offered: int
+    """Graded items in which tools were offered."""
+    text_forms: tuple[tuple[str, int], ...]
+    """Forms in which tool calls arrived as text, and in how many items."""
     void_reasons: tuple[tuple[str, int], ...]
     """Why items are void, the most frequent reason first."""
     n_tool_calls: int
@@ -124,6 +133,10 @@ def _row(label: str, items: Sequence[Pairing]) -> Row:
         n_void=len(records) - len(graded),
         n_missing=len(items) - len(records),
         n_truncated=sum(record.reason is Reason.TRUNCATED for record in graded),
+        n_thought=sum(record.stop is Stop.THOUGHT for record in graded),
+        n_refused=sum(record.stop is Stop.REFUSED for record in graded),
+        n_offered=sum(bool(record.offered) for record in graded),
+        text_forms=tuple(Counter(_text_forms(records)).most_common()),
         void_reasons=tuple(
             Counter(record.reason for record in records if not record.graded).most_common()
         ),
@@ -141,6 +154,14 @@ def _row(label: str, items: Sequence[Pairing]) -> Row:
         else sum(cost for cost in costs if cost is not None),
         seconds_per_item=_mean([record.latency_s for record in graded]),
     )
+
+
+def _text_forms(records: Iterable[Record]) -> Iterator[str]:
+    for record in records:
+        for label in record.adaptations:
+            name, _, form = label.partition("=")
+            if name == TEXT_TOOL_CALLS:
+                yield form
 
 
 def _searches(records: Sequence[Record]) -> Searches:

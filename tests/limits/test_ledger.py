@@ -64,7 +64,7 @@ def other(path: Path, ledger: Ledger) -> Iterator[Ledger]:
 
 def spent_usd(ledger: Ledger, run: str = "r") -> float:
     """What a run has spent."""
-    state = ledger.state(run)
+    state = ledger.book.state(run)
     assert state is not None
     return state.spent_usd
 
@@ -76,7 +76,7 @@ def test_a_call_reserves_its_worst_case_and_pays_what_it_cost(ledger: Ledger) ->
     assert ledger.enter(ask()) is None
     ledger.end(ask(), GOOD, 0.25)
     assert ledger.enter(ask()) == 0.0
-    state = ledger.state("r")
+    state = ledger.book.state("r")
     assert state is not None
     assert (state.spent_usd, state.in_flight, state.cap_usd) == (0.25, 2, 2.5)
 
@@ -203,11 +203,11 @@ def test_what_a_dead_process_held_is_given_back_and_counted_as_paid(
     process = multiprocessing.get_context("spawn").Process(target=_enter_and_die, args=(path,))
     process.start()
     process.join()
-    state = ledger.state("r")
+    state = ledger.book.state("r")
     assert state is not None
     assert state.in_flight == 3
     ledger.start_run("another", cap_usd=None, spent_usd=0.0)
-    state = ledger.state("r")
+    state = ledger.book.state("r")
     assert state is not None
     assert (state.in_flight, state.spent_usd) == (0, 3.0)
 
@@ -225,16 +225,16 @@ def test_whoever_waits_finds_the_dead(ledger: Ledger, path: Path) -> None:
 def test_items_are_counted_by_run(ledger: Ledger, other: Ledger) -> None:
     """Graded, void and retries of all processes together; a run taken up counts from 0."""
     ledger.start_run("r", cap_usd=None, spent_usd=0.0)
-    ledger.count("r", graded=True, n_retries=2)
-    other.count("r", graded=False, n_retries=3)
-    state = ledger.state("r")
+    ledger.book.count("r", graded=True, n_retries=2)
+    other.book.count("r", graded=False, n_retries=3)
+    state = ledger.book.state("r")
     assert state is not None
     assert (state.n_graded, state.n_void, state.n_retries) == (1, 1, 5)
     ledger.start_run("r", cap_usd=None, spent_usd=0.0)
-    state = ledger.state("r")
+    state = ledger.book.state("r")
     assert state is not None
     assert (state.n_graded, state.n_void, state.n_retries) == (0, 0, 0)
-    assert ledger.state("unknown") is None
+    assert ledger.book.state("unknown") is None
 
 
 def test_a_damaged_file_is_an_error_that_says_what_to_do(

@@ -51,7 +51,7 @@ async def acquire(limiter: SharedLimiter, n_bytes: int = 4, max_tokens: int = 6)
 
 def spent_usd(ledger: Ledger) -> float:
     """What the run has spent."""
-    state = ledger.state("r")
+    state = ledger.book.state("r")
     assert state is not None
     assert state.in_flight == 0
     return state.spent_usd

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_sema_bench.records.outcome import Outcome, Void
+from pytest_sema_bench.records.outcome import Outcome, Stop, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.item_text import failure_lines, void_lines
 from pytest_sema_bench.report.text import printable
@@ -62,6 +62,8 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         "verdict    required name not used: foldl, score 0.3",
     ),
     "no answer": ({"answer": "", "cases": []}, "answer     (empty)"),
+    "reasoning": ({"answer": "", "stop": Stop.THOUGHT}, "answer     (reasoning only)"),
+    "a refusal": ({"answer": "", "stop": Stop.REFUSED}, "answer     (refusal)"),
     "no answer at all": ({"answer": None, "cases": []}, "answer     (empty)"),
     "blank answer": ({"answer": " \n\t\n", "cases": []}, "answer     (empty)"),
     "no tools": (

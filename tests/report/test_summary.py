@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pytest_sema_bench.agent.text_calls import server_flags
 from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.report.summary import table_lines
 from pytest_sema_bench.tables.levels import Row, Searches, Table
@@ -19,6 +20,10 @@ ROW = Row(
     n_void=0,
     n_missing=0,
     n_truncated=0,
+    n_thought=0,
+    n_refused=0,
+    n_offered=15,
+    text_forms=(),
     void_reasons=(),
     n_tool_calls=22,
     n_repaired=0,
@@ -127,6 +132,20 @@ REMARKS: dict[str, tuple[dict[str, Any], str]] = {
     "much truncated": (
         {"n_truncated": 3},
         "truncated: that is much; set a higher max_tokens under sampling",
+    ),
+    "reasoning only": (
+        {"n_thought": 2},
+        "no answer: 2 of 15 hold reasoning only ×2, and count as wrong",
+    ),
+    "calls as text": (
+        {"text_forms": (("kimi", 3),)},
+        "tool calls arrived as text (kimi) in 3 of 15 items and were read from it; a server with a "
+        f"tool parser hands them on: {server_flags('kimi')}",
+    ),
+    "no calls": (
+        {"n_tool_calls": 0},
+        "tools: offered in 15 items and never called; if that is not like the model, `sema-bench "
+        "models check NAME` tells whether its server passes them on",
     ),
     "searches": (
         {"searches": Searches(n_searches=9, n_empty=2, n_fallbacks=1, n_used=5, n_used_first=3)},

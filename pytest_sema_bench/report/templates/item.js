@@ -132,7 +132,7 @@ function messageBox(message, call, final) {
   const role = message?.role;
   const side = element("div", {}, element("h3", {}, final ? "Final answer" : shown(ROLES[role] ?? role ?? "?")));
   if (call) side.append(element("p", { class: "meta" }, shown(callMeta(call))));
-  const main = element("div"), thought = reasoning(message), text = textOf(message?.content);
+  const main = element("div"), thought = reasoning(message), text = textOf(message?.content) || textOf(message?.refusal);
   if (thought) main.append(folded(`Reasoning, ${whole(thought.length)} characters`, block(thought, "text thought")));
   if (role === "system") main.append(folded(`${whole(text.length)} characters`, prose(text)));
   else if (role === "tool") main.append(block(text, "code reply"));
@@ -171,7 +171,8 @@ function textOf(content) {
 }
 
 function callsOf(message) {
-  return Array.isArray(message?.tool_calls) ? message.tool_calls : [];
+  const calls = message?.tool_calls ?? (message?.function_call ? { function: message.function_call } : []);
+  return Array.isArray(calls) ? calls : [calls];
 }
 
 // A call's arguments by name; those that are no JSON object as they were sent, under "".
