@@ -17,9 +17,11 @@ from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.as_json import verdict_facts
 from pytest_sema_bench.report.gate import judgement_lines
 from pytest_sema_bench.report.html import write_report
+from pytest_sema_bench.report.ladder import ladder_lines
 from pytest_sema_bench.report.runs import merge_runs
 from pytest_sema_bench.report.summary import error_lines, table_lines
 from pytest_sema_bench.run.run import Run
+from pytest_sema_bench.tables.ladder import make_ladders
 from pytest_sema_bench.tables.levels import Table, make_tables
 from pytest_sema_bench.tables.vm_errors import ErrorTable, make_error_tables
 
@@ -132,6 +134,7 @@ class Summary:
     def _lines(self, *, markdown: bool = False) -> Iterator[str]:
         yield from table_lines(self.tables, markdown=markdown)
         yield from error_lines(self._error_tables, markdown=markdown)
+        yield from ladder_lines(make_ladders(self.records), markdown=markdown)
         if self.judgement is not None and self._judge is not None:
             yield from judgement_lines(self._judge, self.judgement, markdown=markdown)
             yield ""

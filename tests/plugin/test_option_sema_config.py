@@ -38,3 +38,15 @@ def test_a_configuration_decides_what_is_sent(bench_dir: BenchDir, chat_server: 
         assert [tool["function"]["name"] for tool in body["tools"]] == ["eval_code"]
         assert (body["temperature"], body["max_tokens"]) == (0.5, 99)
     assert [body["tool_choice"] for body in terse] == ["auto", "none"]
+
+
+def test_the_ladder_asks_in_eight_arms_and_compares_them(bench_dir: BenchDir) -> None:
+    """Each task is asked eight times, and the summary says what each factor adds."""
+    result = bench_dir.run(REFERENCE, "--sema-config=ladder", "-k", "adding")
+    result.assert_outcomes(passed=8, deselected=24)
+    result.stdout.fnmatch_lines(
+        [
+            "what primer and tools give reference",
+            "*the primer adds 0 points * without tools; 1 tasks, 0 gained, 0 lost",
+        ]
+    )
