@@ -231,6 +231,13 @@ OPTIONS = (
     Option(
         "baseline", "FILE", PATH, "judge the run by this baseline: the gate sets the exit status"
     ),
+    Option(
+        "baseline-new",
+        None,
+        SWITCH,
+        "the baseline need not exist yet: without one, nothing is compared",
+        in_file=False,  # where it stood for ever, a mistyped name would never be noticed
+    ),
     Option("gate", "on|off", SWITCH, "off: compare and say so, but leave pytest its exit status"),
     Option("must-pass", "EXPR", TEXT, "tasks that must pass, such as 'L1 or palindrome'"),
     Option(

@@ -93,7 +93,9 @@ class Settings:
     docs: str | None = None
     """Which search answers `docs_search`, as `BACKEND` or `BACKEND:MODEL`."""
     baseline: Path | None = None
-    """File or run folder to compare with; it need not exist yet."""
+    """File or run folder to compare with."""
+    baseline_new: bool = False
+    """Whether the baseline need not exist yet."""
     gate: bool = True
     """Whether baseline, must-pass tasks and floor decide the exit status."""
     must_pass: str | None = None

@@ -68,7 +68,7 @@ class Judge:
         if settings.must_pass is not None:
             must_pass = Selection.parse(settings.must_pass)
             _check_names(must_pass, tasks_root)
-        baseline = _load(settings.baseline)
+        baseline = _load(settings.baseline, may_be_missing=settings.baseline_new)
         if baseline is not None and (suite := suite_of(tasks_root)):
             one_suite(
                 [("the run", suite.id), (f"--sema-baseline={baseline.source}", baseline.suite)]
@@ -132,9 +132,14 @@ def _check_names(must_pass: Selection, tasks_root: Path) -> None:
     must_pass.check(names_of(task.id, task.level, task.category) for task in tasks)
 
 
-def _load(path: Path | None) -> Results | None:
-    if path is None or not path.exists():
+def _load(path: Path | None, *, may_be_missing: bool) -> Results | None:
+    if path is None or (may_be_missing and not path.exists()):
         return None
+    if not path.exists():
+        raise SettingsError(
+            f"--sema-baseline: there is no file or run folder {path}; `sema-bench baseline save "
+            f"RUN -o {path}` makes one, and a run before there is one needs --sema-baseline-new"
+        )
     try:
         return load_results(path)
     except BenchError as error:

@@ -22,7 +22,7 @@ class Estimating:
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Look at the items and run none."""
         items = items_to_run(session)
-        if session.config.option.collectonly or (session.testsfailed and not items):
+        if session.testsfailed and not items:
             return None
         self._estimates = make_estimates(self._run.to_ask(items), self._report_dir)
         return True

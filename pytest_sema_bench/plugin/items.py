@@ -15,6 +15,12 @@ from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.run import Run
 from pytest_sema_bench.suite.task import Task, load_task
 
+_DRY = (
+    *("collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test"),
+    *("markers", "cacheshow", "help"),
+)
+"""Options of pytest's with which nothing is run."""
+
 
 class WrongAnswer(AssertionError):
     """The model's answer is wrong; carries the record."""
@@ -65,9 +71,13 @@ class TaskItem(pytest.Item):
         self._record: Record | None = None
         for marker in _markers(work.task, self.config):
             self.add_marker(marker)
+        # For -k, as failures, gate and folders call the task so.
+        self.extra_keyword_matches.add(work.task.id)
 
     def setup(self) -> None:
         """Wait for the verdict. What is not the model's doing is raised here, as an error."""
+        if is_dry(self.config):  # --setup-plan gets this far
+            return
         try:
             self._record = self._run.result(self.work)
         except StopAsked as stop:
@@ -107,6 +117,11 @@ class TaskItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """File, line of the prompt and name."""
         return self.path, self.work.task.line - 1, self.name
+
+
+def is_dry(config: pytest.Config) -> bool:
+    """Whether pytest only looks at what there is, which must cost nothing."""
+    return any(getattr(config.option, name, None) for name in _DRY)
 
 
 def items_to_run(session: pytest.Session) -> list[WorkItem]:

@@ -16,7 +16,7 @@ from pytest_sema_bench.options import OPTIONS, read_settings
 from pytest_sema_bench.plugin.controller import Controller
 from pytest_sema_bench.plugin.estimate import Estimating
 from pytest_sema_bench.plugin.github import GitHubHooks, runs_on_github
-from pytest_sema_bench.plugin.items import TaskFile
+from pytest_sema_bench.plugin.items import TaskFile, is_dry
 from pytest_sema_bench.plugin.reporting import Reporting
 from pytest_sema_bench.plugin.summary import Summary
 from pytest_sema_bench.plugin.worker import Share, Worker
@@ -53,7 +53,7 @@ def read_plan(config: pytest.Config) -> Plan:
         settings,
         config.rootpath,
         subset=_is_limited(config, tasks_root(settings)),
-        asks=not (config.option.collectonly or settings.estimate),
+        asks=not (settings.estimate or is_dry(config)),
     )
 
 
@@ -81,12 +81,11 @@ def _hooks(config: pytest.Config, plan: Plan) -> Iterator[tuple[str, object]]:
     report_dir = (config.invocation_params.dir / plan.settings.report_dir).resolve()
     run = make_run(plan, report_dir, time.time())
     yield "collecting", Collecting(config, run)
-    if plan.settings.estimate:
+    if plan.settings.estimate or is_dry(config):
         # Nothing is asked, so there is nothing to divide among workers.
         config.option.dist, config.option.tx = "no", []
-        yield "estimate", Estimating(run, report_dir)
-        return
-    if config.option.collectonly:
+        if not is_dry(config):
+            yield "estimate", Estimating(run, report_dir)
         return
     summary = Summary(config, run)
     yield "reporting", Reporting(run)

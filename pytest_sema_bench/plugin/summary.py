@@ -1,5 +1,6 @@
 """The end of a run: the tables, the verdict, and what it all exits with."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -77,6 +78,9 @@ class Summary:
             self._run.manifest.add(gate=verdict_facts(self.judgement.verdict))
         self._write_report(run)
         folder.write_summary("\n".join([f"# {folder.path.name}\n", *self._lines(markdown=True)]))
+        if not session.config.pluginmanager.hasplugin("terminalreporter"):
+            told = f"sema-bench: the table is in {self.shown_run_folder / 'summary.md'}"
+            print(told, *self._trouble, sep="\n", file=sys.stderr)
 
     def _write_report(self, run: RunData) -> None:
         """report.html; a run without one is still a run."""

@@ -28,7 +28,7 @@ def judge_by(
     baseline: Path | None = None, *, subset: bool = False, alone: bool = True, **settings: object
 ) -> Judge:
     """The judge of these settings."""
-    given = Settings(models=("m",), baseline=baseline, **settings)  # type: ignore[arg-type]
+    given = Settings(models=("m",), baseline=baseline, baseline_new=True, **settings)  # type: ignore[arg-type]
     judge = Judge.of(given, TASKS, subset=subset, alone=alone)
     assert judge is not None
     return judge
@@ -50,7 +50,7 @@ RULES = {
     "a floor": {"fail_under": 50.0},
     "a floor of nothing": {"fail_under": 0.0},
     "a must-pass task": {"must_pass": "palindrome or L5"},
-    "a baseline to come": {"baseline": Path("not-yet.json")},
+    "a baseline to come": {"baseline": Path("not-yet.json"), "baseline_new": True},
 }
 
 

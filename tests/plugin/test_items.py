@@ -45,12 +45,35 @@ def test_collect_only_needs_no_key_no_vm_and_leaves_nothing(
     assert not (bench_dir.path / "reports").exists()
 
 
+DRY = ("--collect-only", "--setup-plan", "--setup-only", "--fixtures", "--markers")
+
+
+@pytest.mark.parametrize("n_workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("option", DRY)
+def test_a_dry_run_asks_nobody(
+    bench_dir: BenchDir,
+    chat_server: ChatServer,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    n_workers: str,
+) -> None:
+    """What pytest only looks at needs neither key nor VM, costs nothing and leaves nothing."""
+    monkeypatch.delenv("SOME_KEY")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    result = bench_dir.ask(chat_server, option, n_workers)
+    assert result.ret == pytest.ExitCode.OK
+    assert chat_server.n_connections == 0
+    assert not (bench_dir.path / "reports").exists()
+    assert not any("pass rate" in line for line in result.outlines)
+
+
 SELECTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "levels": (("-m", "L4 or L5"), ("doubling", "summing")),
     "no level": (("-m", "not L1 and not L4"), ("palindrome", "summing")),
     "category": (("-m", "list"), ("doubling", "summing")),
     "keyword": (("-k", "palindrome"), ("palindrome",)),
     "keyword of a level": (("-k", "L2"), ("palindrome",)),
+    "task": (("-k", "L2-01-palindrome or L5-01-summing"), ("palindrome", "summing")),
     "file": ((_FILES["doubling"],), ("doubling",)),
     "folder": (("tasks/L5",), ("summing",)),
     "two paths": (("tasks/L5", _FILES["adding"]), ("summing", "adding")),

@@ -193,7 +193,7 @@ def test_a_first_run_says_how_to_keep_a_baseline(
 ) -> None:
     """Status 0 though tasks failed; the command works as printed, and the next run is judged."""
     path = "baselines/m.json"
-    result = gated.run("ppppppff", f"--sema-baseline={path}")
+    result = gated.run("ppppppff", f"--sema-baseline={path}", "--sema-baseline-new")
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(passed=6, failed=2)
     result.stdout.fnmatch_lines(
@@ -215,9 +215,19 @@ def test_a_first_run_says_how_to_keep_a_baseline(
 
 def test_a_first_run_without_any_verdict_is_no_pass(gated: GatedDir) -> None:
     """Where the server refused everything nobody can tell, and nothing is offered to be kept."""
-    result = gated.run("v" * 8, BASELINE)
+    result = gated.run("v" * 8, BASELINE, "--sema-baseline-new")
     result.assert_outcomes(errors=8)
     assert result.ret == CANNOT_TELL
+
+
+def test_a_baseline_that_is_not_there_is_a_usage_error(gated: GatedDir) -> None:
+    """A gate that compares with a mistyped name would be green for ever."""
+    line = gated.refused("--sema-baseline=typo.json")
+    assert line.startswith("--sema-baseline: there is no file or run folder typo.json; ")
+    assert "--sema-baseline-new" in line
+    gated.save_baseline("f" * 8)
+    again = gated.run(ALL_PASS, BASELINE, "--sema-baseline-new")
+    again.assert_outcomes(xpassed=8)  # once there is one, it is what counts
 
 
 def test_a_run_folder_is_a_baseline_too(gated: GatedDir) -> None:

@@ -71,11 +71,13 @@ def test_the_table_is_printed_however_much_pytest_says(
 
 
 def test_without_a_terminal_the_folder_still_tells_all(bench_dir: BenchDir) -> None:
-    """`-p no:terminal` prints nothing and leaves the summary in the run folder."""
+    """`-p no:terminal` prints one line that says where the table is."""
     result = bench_dir.run(REFERENCE, "-p", "no:terminal")
     assert result.ret == pytest.ExitCode.OK
     assert not any(result.outlines)
-    summary = (bench_dir.run_folder / "summary.md").read_text().splitlines()
+    path = bench_dir.run_folder.relative_to(bench_dir.path) / "summary.md"
+    assert result.errlines == [f"sema-bench: the table is in {path}"]
+    summary = (bench_dir.path / path).read_text().splitlines()
     assert read_table(summary)["all"]["passed"] == "4"
 
 
