@@ -150,14 +150,10 @@ def _comparison(tables: Sequence[Table], *, markdown: bool) -> Iterator[str]:
     labels = list(dict.fromkeys(row.label for table in tables for row in table.rows[:-1]))
     labels.append(tables[0].total.label)
     rows = []
-    for label in labels:
-        cells = [label]
-        for table in tables:
-            row = next((row for row in table.rows if row.label == label), None)
-            cells.append(_rate(row) if row else NO_VALUE)
-        rows.append(cells)
-    headers = ["level", *(table.name for table in tables)]
-    yield from tabulated(headers, rows, markdown=markdown)
+    for table in tables:
+        rates = {row.label: _rate(row) for row in table.rows}
+        rows.append([table.name, *(rates.get(label, NO_VALUE) for label in labels)])
+    yield from tabulated(["model", *labels], rows, markdown=markdown)
 
 
 def _rate(row: Row) -> str:

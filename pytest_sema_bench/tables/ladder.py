@@ -110,5 +110,6 @@ def _in_common(factor: str, arm: Arm) -> str:
     tools = " and ".join(arm.tools)
     if factor == FACTORS[0]:
         return f"with {tools}" if tools else "without tools"
-    primer = "with the primer" if arm.primer else "without the primer"
-    return f"{primer} and {tools}" if tools else primer
+    if arm.primer:
+        return f"with the primer and {tools}" if tools else "with the primer"
+    return f"without the primer, with {tools}" if tools else "without the primer"

@@ -20,7 +20,7 @@ def test_any_model_of_a_known_provider_can_be_asked(bench_dir: BenchDir) -> None
 def test_two_models_are_compared_in_a_last_table(
     bench_dir: BenchDir, chat_server: ChatServer
 ) -> None:
-    """Each model has a table, and the last one has a column for each."""
+    """Each model has a table, and the last one has a row for each."""
     chat_server.play(bench_dir.script())
     urls = f"--sema-base-url={chat_server.url}"
     result = bench_dir.run(f"{REFERENCE},some/other model", urls, "-k", "adding or doubling")
@@ -31,7 +31,8 @@ def test_two_models_are_compared_in_a_last_table(
             "reference-tools",
             "some/other model-tools",
             "pass rates",
-            "level * reference-tools * some/other model-tools",
-            "all * 100 % (2/2) * 100 % (2/2)",
+            "model * L1 * L4 * all",
+            "reference-tools * 100 % (1/1) * 100 % (1/1) * 100 % (2/2)",
+            "some/other model-tools * 100 % (1/1) * 100 % (1/1) * 100 % (2/2)",
         ]
     )

@@ -167,15 +167,14 @@ def test_what_keeps_the_rows_from_adding_up_is_said(change: dict[str, Any], rema
 
 
 def test_several_tables_end_in_a_comparison() -> None:
-    """Models as columns, levels as rows; what a model did not do has a dash."""
+    """Models as rows, however many, levels as columns; what a model did not do has a dash."""
     first = table(ROW, replace(ROW, label="L2", pass_rate=0.2, n_pass=3), model="a")
     second = table(replace(ROW, pass_rate=None, n_pass=0, n_graded=0), model="b")
     lines = markdown(first, second)
     comparison = lines[lines.index("### Pass rates") :]
-    assert cells(comparison, "level") == ["level", "a-tools", "b-tools"]
-    assert cells(comparison, "L1") == ["L1", "80 % (12/15)", "–"]
-    assert cells(comparison, "L2") == ["L2", "20 % (3/15)", "–"]
-    assert cells(comparison, "all") == ["all", "20 % (3/15)", "–"]
+    assert cells(comparison, "model") == ["model", "L1", "L2", "all"]
+    assert cells(comparison, "a-tools") == ["a-tools", "80 % (12/15)", "20 % (3/15)", "20 % (3/15)"]
+    assert cells(comparison, "b-tools") == ["b-tools", "–", "–", "–"]
 
 
 def test_one_table_is_not_compared() -> None:
