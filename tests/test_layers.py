@@ -27,6 +27,7 @@ ONLY_IN = {
     "httpx_aiohttp": {"chat"},
     "aiohttp": {"chat"},
     "yaml": {"user_file"},
+    "tomllib": {"user_file"},
     "subprocess": {"sema"},
     "multiprocessing": {"sema"},
     "sqlite3": {"limits"},

@@ -21,7 +21,7 @@ from pytest_sema_bench.docsearch.corpus import (
 )
 from pytest_sema_bench.docsearch.entry import Entry, Foreign
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit, Search
-from pytest_sema_bench.docsearch.settings import docs_table, read_docs_settings
+from pytest_sema_bench.docsearch.settings import read_docs_settings
 from pytest_sema_bench.docsearch.show import describe
 from pytest_sema_bench.errors import FileError
 from pytest_sema_bench.sema.vm import create_vm
@@ -233,7 +233,7 @@ def _queries(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any] | str
 
 def _make_search(option: str | None) -> Search:
     root = Path.cwd()
-    return make_search(read_docs_settings(docs_table(root), option, root))
+    return make_search(read_docs_settings(root, option))
 
 
 def _as_json(found: Found) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -47,76 +48,49 @@ _DEFAULTS = {
         key_env="OPENAI_API_KEY",
     ),
 }
-_TEXTS = ("backend", "model", "url", "key-env", "cache")
 _WAY = ("tool", "sema-bench", "docs")
-_TABLE = f"[{'.'.join(_WAY)}]"
+_SCHEMA = Path(str(files("pytest_sema_bench.docsearch"))) / "settings.schema.json"
 
 
-def docs_table(root: Path) -> dict[str, Any]:
-    """The table in `root`/pyproject.toml; {} where there is none. Raises FileError."""
-    table: dict[str, Any] = read_toml(root / "pyproject.toml").part(*_WAY).data
-    return table
-
-
-def read_docs_settings(
-    table: Mapping[str, Any], option: str | None = None, root: Path | None = None
-) -> DocsSettings:
-    """Settings from the table, under the option `BACKEND` or `BACKEND:MODEL` where it is given.
+def read_docs_settings(root: Path | None = None, option: str | None = None) -> DocsSettings:
+    """Settings of `root`/pyproject.toml, under the option `BACKEND` or `BACKEND:MODEL`.
 
     An option that names another backend than the table leaves the table's other keys out.
     Paths in the table are relative to `root`. An empty `key-env` means none.
     Raises SettingsError for an unknown key or backend and for a value of the wrong type.
     """
-    _check_table(table)
+    table: dict[str, Any] = {}
+    if root is not None:
+        file = read_toml(root / "pyproject.toml").part(*_WAY)
+        file.check(_SCHEMA)
+        table = file.data
     backend, _, model = (option or "").partition(":")
-    chosen = _backend(backend or table.get("backend", "lexical"), "--sema-docs" if option else "")
+    chosen = _backend(backend) if backend else DocsBackend(table.get("backend", "lexical"))
     settings = _DEFAULTS[chosen]
-    if not backend or backend == table.get("backend"):
+    if root is not None and (not backend or backend == table.get("backend")):
         settings = _with_table(settings, table, root)
-    settings = replace(settings, model=model) if model else settings
-    if settings.url is not None and not settings.url.startswith(("http://", "https://")):
-        raise SettingsError(f"{_TABLE} url {settings.url!r} is no URL; expected https://…")
-    return settings
+    return replace(settings, model=model) if model else settings
 
 
-def _backend(name: str, where: str) -> DocsBackend:
+def _backend(name: str) -> DocsBackend:
     try:
         return DocsBackend(name)
     except ValueError:
         known = ", ".join(backend.value for backend in DocsBackend)
-        raise SettingsError(
-            f"{where or _TABLE + ' backend'}: unknown search {name!r}; known are {known}"
-        ) from None
+        raise SettingsError(f"--sema-docs: found {name!r}, expected one of {known}") from None
 
 
-def _check_table(table: Mapping[str, Any]) -> None:
-    known = (*_TEXTS, "timeout")
-    for key, value in table.items():
-        if key not in known:
-            raise SettingsError(
-                f"{_TABLE} has an unknown key {key!r}; known keys are {', '.join(sorted(known))}"
-            )
-        if key in _TEXTS and not isinstance(value, str):
-            raise SettingsError(f"{_TABLE} {key} is {value!r}, expected text")
-        if key == "timeout" and (
-            isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0
-        ):
-            raise SettingsError(f"{_TABLE} timeout is {value!r}, expected seconds above 0")
-
-
-def _with_table(
-    settings: DocsSettings, table: Mapping[str, Any], root: Path | None
-) -> DocsSettings:
+def _with_table(settings: DocsSettings, table: Mapping[str, Any], root: Path) -> DocsSettings:
     given: dict[str, Any] = {
         key.replace("-", "_"): table[key] or None
         for key in ("model", "url", "key-env")
         if key in table
     }
     if "cache" in table:
-        given["cache"] = (root or Path()) / table["cache"]
+        given["cache"] = root / table["cache"]
     if "timeout" in table:
         given["timeout_s"] = float(table["timeout"])
-    if settings.backend is DocsBackend.LOCAL and root is not None and "model" in given:
+    if settings.backend is DocsBackend.LOCAL and "model" in given:
         folder = root / str(given["model"])
         given["model"] = str(folder) if folder.is_dir() else given["model"]
     return replace(settings, **given)

@@ -17,7 +17,6 @@ from pytest_sema_bench.docsearch.choose import check_settings
 from pytest_sema_bench.docsearch.settings import (
     DocsBackend,
     DocsSettings,
-    docs_table,
     read_docs_settings,
 )
 from pytest_sema_bench.errors import SettingsError
@@ -110,7 +109,7 @@ def tasks_root(settings: Settings) -> Path:
 
 
 def _docs(root: Path, settings: Settings, environment: Mapping[str, str]) -> DocsSettings:
-    docs = read_docs_settings(docs_table(root), settings.docs, root)
+    docs = read_docs_settings(root, settings.docs)
     if settings.replay is not None and docs.backend is DocsBackend.OPENAI:
         raise SettingsError(
             f"--sema-replay uses no network, and docs_search is answered by {docs.backend.value} "

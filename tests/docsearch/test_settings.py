@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,26 +9,31 @@ from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.settings import (
     DocsBackend,
     DocsSettings,
-    docs_table,
     read_docs_settings,
 )
 from pytest_sema_bench.errors import SettingsError
 
 
+def write(folder: Path, text: str) -> Path:
+    """A project folder whose pyproject.toml has this table for the search."""
+    (folder / "pyproject.toml").write_text(f"[tool.sema-bench.docs]\n{text}\n")
+    return folder
+
+
 def test_without_settings_the_search_is_lexical() -> None:
     """No key, no network, no model."""
-    assert read_docs_settings({}) == DocsSettings()
+    assert read_docs_settings() == DocsSettings()
     assert DocsSettings().backend is DocsBackend.LEXICAL
 
 
 def test_the_table_and_its_paths_are_read(tmp_path: Path) -> None:
     """Every key, with folders relative to the file's."""
-    (tmp_path / "pyproject.toml").write_text(
-        '[tool.sema-bench.docs]\nbackend = "openai"\nmodel = "m"\nurl = "http://127.0.0.1:1/v1"\n'
-        'key-env = ""\ncache = "vectors"\ntimeout = 3\n'
+    root = write(
+        tmp_path,
+        'backend = "openai"\nmodel = "m"\nurl = "http://127.0.0.1:1/v1"\n'
+        'key-env = ""\ncache = "vectors"\ntimeout = 3',
     )
-    table = docs_table(tmp_path)
-    assert read_docs_settings(table, None, tmp_path) == DocsSettings(
+    assert read_docs_settings(root) == DocsSettings(
         backend=DocsBackend.OPENAI,
         model="m",
         url="http://127.0.0.1:1/v1",
@@ -39,9 +43,10 @@ def test_the_table_and_its_paths_are_read(tmp_path: Path) -> None:
     )
 
 
-def test_the_option_goes_over_the_table() -> None:
+def test_the_option_goes_over_the_table(tmp_path: Path) -> None:
     """Of another backend the table's keys do not count; a model may be given with it."""
-    table = {"backend": "openai", "model": "theirs", "url": "http://127.0.0.1:1"}
+    text = 'backend = "openai"\nmodel = "theirs"\nurl = "http://127.0.0.1:1"'
+    table = write(tmp_path, text)
     same = read_docs_settings(table, "openai:mine")
     assert (same.model, same.url) == ("mine", "http://127.0.0.1:1")
     other = read_docs_settings(table, "local")
@@ -52,31 +57,33 @@ def test_the_option_goes_over_the_table() -> None:
 def test_a_local_model_may_be_a_folder_beside_the_file(tmp_path: Path) -> None:
     """A relative folder is that of the project; anything else is the name of a package."""
     (tmp_path / "model").mkdir()
-    table = {"backend": "local", "model": "model"}
-    assert read_docs_settings(table, None, tmp_path).model == str(tmp_path / "model")
-    table = {"backend": "local", "model": "some_package"}
-    assert read_docs_settings(table, None, tmp_path).model == "some_package"
+    table = write(tmp_path, 'backend = "local"\nmodel = "model"')
+    assert read_docs_settings(table).model == str(tmp_path / "model")
+    table = write(tmp_path, 'backend = "local"\nmodel = "some_package"')
+    assert read_docs_settings(table).model == "some_package"
 
 
-WRONG: dict[str, tuple[dict[str, Any], str | None, str]] = {
-    "an unknown key": ({"modell": "x"}, None, "unknown key 'modell'; known keys are backend"),
-    "an unknown backend": ({"backend": "bm25"}, None, "unknown search 'bm25'; known are lexical"),
-    "an unknown option": ({}, "google", "--sema-docs: unknown search 'google'"),
-    "a number for text": ({"model": 3}, None, "model is 3, expected text"),
-    "a time of nothing": ({"timeout": 0}, None, "timeout is 0, expected seconds above 0"),
-    "a truth value for a time": ({"timeout": True}, None, "timeout is True"),
-    "no URL": ({"backend": "openai", "url": "localhost"}, None, "'localhost' is no URL"),
+WRONG = {
+    "an unknown key": ("modell = 'x'", None, "unknown key 'modell'; did you mean 'model'?"),
+    "an unknown backend": ("backend = 'bm25'", None, "found 'bm25', expected one of lexical, loc"),
+    "an unknown option": ("", "google", "--sema-docs: found 'google', expected one of lexical"),
+    "a number for text": ("model = 3", None, "docs.model: found 3, expected text"),
+    "a time of nothing": ("timeout = 0", None, "docs.timeout: found 0, expected a number above 0"),
+    "a time without end": ("timeout = inf", None, "docs.timeout: found 'inf', expected a number"),
+    "a truth value for a time": ("timeout = true", None, "docs.timeout: found true, expected a"),
+    "no URL": ("url = 'localhost'", None, "docs.url: found 'localhost', expected a URL"),
 }
 
 
-@pytest.mark.parametrize(("table", "option", "message"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("text", "option", "message"), WRONG.values(), ids=WRONG)
 def test_a_wrong_setting_is_refused(
-    table: dict[str, Any], option: str | None, message: str
+    text: str, option: str | None, message: str, tmp_path: Path
 ) -> None:
-    """The message says what was found and what is known."""
+    """The message says what was found and what is known, and where in the file."""
     with pytest.raises(SettingsError) as caught:
-        read_docs_settings(table, option)
+        read_docs_settings(write(tmp_path, text), option)
     assert message in str(caught.value)
+    assert option or str(caught.value).startswith(f"{tmp_path / 'pyproject.toml'}:2: tool.sema-")
 
 
 BROKEN = {
@@ -93,13 +100,13 @@ def test_a_broken_file_is_refused(text: str, message: str, tmp_path: Path) -> No
     """The message names the file."""
     (tmp_path / "pyproject.toml").write_text(text)
     with pytest.raises(SettingsError, match=message):
-        docs_table(tmp_path)
+        read_docs_settings(tmp_path)
 
 
 IMPOSSIBLE = {
-    "no key": (read_docs_settings({}, "openai"), "variable OPENAI_API_KEY"),
+    "no key": (read_docs_settings(None, "openai"), "variable OPENAI_API_KEY"),
     "no package": (
-        read_docs_settings({}, "local:no_such_model_anywhere"),
+        read_docs_settings(None, "local:no_such_model_anywhere"),
         "sentence-transformers|neither a folder",
     ),
 }
