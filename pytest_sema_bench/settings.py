@@ -58,6 +58,8 @@ class Config:
     primer: bool = True
     """Whether the bundled system prompt explains the language, or only names it."""
     sampling: Sampling = field(default_factory=Sampling)
+    hints: bool = True
+    """Whether eval_code adds a line of ours to errors whose message does not tell the cure."""
     docs: str = "lexical"
     """Who answers docs_search; part of what is asked."""
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Any
 
+from pytest_sema_bench.agent.eval_text import describe as describe_evaluation
 from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.search import Found, Search
 from pytest_sema_bench.docsearch.show import describe
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.grading import VMFailure
 from pytest_sema_bench.grading.format import cut
-from pytest_sema_bench.sema.vm import Evaluation, SemaVM
+from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.settings import Limits
 
 HEAD_CHARS = 3000
@@ -108,14 +109,21 @@ class Toolbox:
 
 
 def make_toolbox(
-    names: Sequence[str], vm: SemaVM, limits: Limits, search: Search | None = None
+    names: Sequence[str],
+    vm: SemaVM,
+    limits: Limits,
+    search: Search | None = None,
+    *,
+    hints: bool = True,
 ) -> Toolbox:
     """The tools called `names`; without a `search` the documentation is searched by words.
+
+    `hints` lets eval_code add what would mend an error whose message does not tell.
 
     Raises SettingsError for a name there is no tool for.
     """
     check_tool_names(names)
-    means = _Means(vm=vm, limits=limits, search=search or make_search())
+    means = _Means(vm=vm, limits=limits, search=search or make_search(vm=vm), hints=hints)
     return Toolbox([_MAKERS[name](means) for name in names])
 
 
@@ -187,12 +195,15 @@ class _Means:
     vm: SemaVM
     limits: Limits
     search: Search
+    hints: bool
 
 
 def _make_eval_code(means: _Means) -> Tool:
     async def run(values: Mapping[str, str]) -> ToolResult:
-        (evaluation,) = await means.vm.evaluate([values["code"]], means.limits)
-        return ToolResult(text=_describe(evaluation), failure=VMFailure.of(evaluation))
+        source = values["code"]
+        (evaluation,) = await means.vm.evaluate([source], means.limits)
+        text = await describe_evaluation(evaluation, source, means.vm, hints=means.hints)
+        return ToolResult(text=text, failure=VMFailure.of(evaluation))
 
     return Tool(
         name="eval_code",
@@ -224,19 +235,6 @@ def _make_docs_search(means: _Means) -> Tool:
         parameters={"query": {"type": "string", "description": "what you want to do, or a name"}},
         run=run,
     )
-
-
-def _describe(evaluation: Evaluation) -> str:
-    parts = []
-    if evaluation.output:
-        parts.append("Output:\n" + "\n".join(evaluation.output))
-    if evaluation.error is not None:
-        parts.append("Error: " + evaluation.error)
-    elif evaluation.value is not None:
-        parts.append("Value: " + evaluation.value)
-    else:
-        parts.append("Value: nil (or the last form is a definition)")
-    return "\n".join(parts)
 
 
 _MAKERS: dict[str, Callable[[_Means], Tool]] = {

@@ -129,5 +129,6 @@ def _config(file: UserFile, name: str, entry: Mapping[str, Any]) -> Config:
         max_rounds=entry.get("max_rounds", 3),
         system_prompt=path,
         primer=entry.get("primer", True),
+        hints=entry.get("hints", True),
         sampling=Sampling(**entry.get("sampling", {})),
     )

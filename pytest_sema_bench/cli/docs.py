@@ -4,7 +4,8 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from pytest_sema_bench.docsearch.corpus import (
     docs_folder,
     load_entries,
     load_foreign,
+    load_hints,
 )
-from pytest_sema_bench.docsearch.entry import Entry, Foreign
+from pytest_sema_bench.docsearch.entry import Entry, Foreign, Hint, Row
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit, Search
 from pytest_sema_bench.docsearch.settings import read_docs_settings
 from pytest_sema_bench.docsearch.show import describe
@@ -56,65 +58,71 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _check(arguments: argparse.Namespace) -> int:
     chosen = {path.resolve() for path in arguments.paths}
-    entries, foreign, problems = _load(chosen)
-    problems += check.check_words(entries)
-    problems += check.check_foreign(foreign, entries)
-    mine = [entry for entry in entries if not chosen or entry.path.resolve() in chosen]
-    rows = [row for row in foreign if not chosen or row.path.resolve() in chosen]
-    problems += asyncio.run(_on_vm(mine, rows, vm_name(arguments)))
+    rows, problems = _load(chosen)
+    checked = asyncio.run(_on_vm(rows, chosen, vm_name(arguments)))
+    problems += checked.problems
     if chosen:
         problems = [problem for problem in problems if problem.path.resolve() in chosen]
-        covered: tuple[Coverage, ...] = ()
-    else:
-        covered = check.coverage(entries)
-    print("\n".join(_lines(mine, rows, sorted(problems), covered)))
+    covered = () if chosen else check.coverage(row for row in rows if isinstance(row, Entry))
+    print("\n".join(_lines(checked, sorted(problems), covered)))
     return 1 if problems or any(module.missing for module in covered) else 0
 
 
-def _load(chosen: set[Path]) -> tuple[list[Entry], list[Foreign], list[Problem]]:
+def _load(chosen: set[Path]) -> tuple[list[Row], list[Problem]]:
     """All that can be read, also of files that were not chosen: links may lead there."""
-    entries: list[Entry] = []
-    foreign: list[Foreign] = []
+    rows: list[Row] = []
     problems: list[Problem] = []
-    bundled = corpus_files()
-    table = docs_folder() / "foreign.yaml"
-    extra = sorted(chosen - {path.resolve() for path in (*bundled, table)})
-    for path in (*bundled, *extra):
+    files: dict[Path, Callable[[Path], Sequence[Row]]] = dict.fromkeys(corpus_files(), load_entries)
+    files[docs_folder() / "foreign.yaml"] = load_foreign
+    files[docs_folder() / "hints.yaml"] = load_hints
+    known = {path.resolve() for path in files}
+    for path, load in {**files, **dict.fromkeys(sorted(chosen - known), load_entries)}.items():
         try:
-            entries += load_entries(path)
+            rows += load(path)
         except FileError as error:
             problems.append(_as_problem(error))
     try:
-        if table.is_file():
-            foreign += load_foreign(table)
-        check_unique(entries)
+        check_unique(row for row in rows if isinstance(row, Entry))
     except FileError as error:
         problems.append(_as_problem(error))
-    return entries, foreign, problems
+    return rows, problems
 
 
 def _as_problem(error: FileError) -> Problem:
     return Problem(path=error.path, line=error.line, message=error.message)
 
 
-async def _on_vm(
-    entries: Sequence[Entry], foreign: Sequence[Foreign], backend: str
-) -> list[Problem]:
-    vm = create_vm(backend, n_hosts=_N_HOSTS)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """What was looked at, on which VM, and what is wrong."""
+
+    rows: Sequence[Row]
+    version: str
+    problems: list[Problem]
+
+
+async def _on_vm(rows: Sequence[Row], chosen: set[Path], name: str) -> _Checked:
+    """Checks what holds for the VM, of all rows or of those in the chosen files."""
+    vm = create_vm(name, n_hosts=_N_HOSTS)
     try:
-        return [
-            *await check.check_bound(entries, vm),
-            *await check.check_snippets([*entries, *foreign], vm),
+        version = (await vm.info()).version
+        rows = [row.on(version) for row in rows if version in row.versions]
+        entries = [row for row in rows if isinstance(row, Entry)]
+        mine = [row for row in rows if not chosen or row.path.resolve() in chosen]
+        problems = [
+            *check.check_words(entries),
+            *check.check_foreign([row for row in rows if isinstance(row, Foreign)], entries),
+            *await check.check_bound([row for row in mine if isinstance(row, Entry)], vm),
+            *await check.check_snippets(mine, vm),
+            *await check.check_hints([row for row in mine if isinstance(row, Hint)], vm),
         ]
+        return _Checked(rows=mine, version=version, problems=problems)
     finally:
         await vm.close()
 
 
 def _lines(
-    entries: Sequence[Entry],
-    foreign: Sequence[Foreign],
-    problems: Sequence[Problem],
-    covered: Sequence[Coverage],
+    checked: _Checked, problems: Sequence[Problem], covered: Sequence[Coverage]
 ) -> Iterator[str]:
     for problem in problems:
         yield f"{_shown(problem.path)}:{problem.line}: {problem.message}"
@@ -126,10 +134,13 @@ def _lines(
         n = sum(module.n_names for module in covered)
         have = n - sum(len(module.missing) for module in covered)
         yield f"{'all':<18}{have:>4} of {n} usable names have an entry"
-    n_run = check.n_snippets([*entries, *foreign])
+    n_of = {
+        kind: sum(isinstance(row, kind) for row in checked.rows) for kind in (Entry, Foreign, Hint)
+    }
+    n_run = sum(len(row.snippets) for row in checked.rows)
     yield (
-        f"{len(entries)} entries, {len(foreign)} foreign rows, {n_run} snippets run, "
-        f"{len(problems)} failures"
+        f"Sema {checked.version}: {n_of[Entry]} entries, {n_of[Foreign]} foreign rows, "
+        f"{n_of[Hint]} hints, {n_run} snippets run, {len(problems)} failures"
     )
 
 

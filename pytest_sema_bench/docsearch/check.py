@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_sema_bench.docsearch.corpus import docs_folder
-from pytest_sema_bench.docsearch.entry import Entry, EntryKind, Foreign, Snippet
+from pytest_sema_bench.docsearch.entry import Entry, EntryKind, Foreign, Hint, Row, Snippet
+from pytest_sema_bench.docsearch.hints import hint_for
 from pytest_sema_bench.sema.vm import ErrorClass, Evaluation, SemaVM
 from pytest_sema_bench.settings import Limits
 
@@ -64,6 +65,9 @@ def check_words(entries: Sequence[Entry]) -> Iterator[Problem]:
 def _entry_faults(entry: Entry) -> Iterator[str]:
     if len(entry.summary) > MAX_SUMMARY_CHARS:
         yield f"the summary has {len(entry.summary)} characters, at most {MAX_SUMMARY_CHARS}"
+    if not entry.examples:
+        yield "no example holds for this version of Sema"
+        return
     first = entry.examples[0]
     if (n_chars := len(first.code) + len(first.value or "")) > MAX_EXAMPLE_CHARS:
         yield f"the first example has {n_chars} characters, at most {MAX_EXAMPLE_CHARS}"
@@ -92,11 +96,11 @@ def check_foreign(foreign: Sequence[Foreign], entries: Sequence[Entry]) -> Itera
                 yield _problem(row, f"{name!r} stands in line {first.line} too")
 
 
-async def check_snippets(rows: Iterable[Entry | Foreign], vm: SemaVM) -> list[Problem]:
+async def check_snippets(rows: Iterable[Row], vm: SemaVM) -> list[Problem]:
     """The snippets that do not do what they say, each run in an interpreter of its own."""
-    jobs = [(row, snippet) for row in rows for snippet in _snippets(row)]
+    jobs = [(row, snippet) for row in rows for snippet in row.snippets]
 
-    async def check(job: tuple[Entry | Foreign, Snippet]) -> Problem | None:
+    async def check(job: tuple[Row, Snippet]) -> Problem | None:
         row, snippet = job
         (evaluation,) = await vm.evaluate([snippet.code], _LIMITS)
         fault = snippet_fault(snippet, evaluation)
@@ -143,6 +147,18 @@ async def check_bound(entries: Sequence[Entry], vm: SemaVM) -> list[Problem]:
     ]
 
 
+async def check_hints(hints: Iterable[Hint], vm: SemaVM) -> list[Problem]:
+    """The hints that an agent would not get for the error of their example."""
+    version = (await vm.info()).version
+    problems = []
+    for hint in hints:
+        (evaluation,) = await vm.evaluate([hint.example.code], _LIMITS)
+        given = hint_for(evaluation.error or "", hint.example.code, version)
+        if given != hint.text:
+            problems.append(_problem(hint, f"{hint.example.code}: gets the hint {given!r}"))
+    return problems
+
+
 def usable_names() -> dict[str, tuple[str, ...]]:
     """The names that the corpus has to cover, by module."""
     modules: dict[str, list[str]] = {}
@@ -168,29 +184,20 @@ def coverage(entries: Iterable[Entry]) -> tuple[Coverage, ...]:
     )
 
 
-def _snippets(row: Entry | Foreign) -> tuple[Snippet, ...]:
-    if isinstance(row, Entry):
-        return (*row.examples, *row.edges)
-    return () if row.example is None else (row.example,)
-
-
-def n_snippets(rows: Iterable[Entry | Foreign]) -> int:
-    """How many snippets there are to run."""
-    return sum(len(_snippets(row)) for row in rows)
-
-
 async def _gather(
-    jobs: Sequence[tuple[Entry | Foreign, Snippet]],
-    check: Callable[[tuple[Entry | Foreign, Snippet]], Awaitable[Problem | None]],
+    jobs: Sequence[tuple[Row, Snippet]],
+    check: Callable[[tuple[Row, Snippet]], Awaitable[Problem | None]],
 ) -> list[Problem | None]:
     return list(await asyncio.gather(*(check(job) for job in jobs)))
 
 
-def _problem(row: Entry | Foreign, message: str) -> Problem:
+def _problem(row: Row, message: str) -> Problem:
     return Problem(path=row.path, line=row.line, message=f"{_label(row)}: {message}")
 
 
-def _label(row: Entry | Foreign) -> str:
+def _label(row: Row) -> str:
+    if isinstance(row, Hint):
+        return "hint"
     return row.name if isinstance(row, Entry) else row.names[0]
 
 

@@ -9,22 +9,26 @@ from pathlib import Path
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Search
 from pytest_sema_bench.docsearch.settings import DocsBackend, DocsSettings
 from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.sema.vm import SemaVM
 
 
 def make_search(
-    settings: DocsSettings | None = None, environment: Mapping[str, str] | None = None
+    settings: DocsSettings | None = None,
+    environment: Mapping[str, str] | None = None,
+    vm: SemaVM | None = None,
 ) -> Search:
     """The search that the settings ask for; nothing is read, imported or sent before its use.
 
+    It finds what holds for the version of `vm`, or for the pinned one.
     Raises SettingsError if it could never work: no key, no package, no model.
     """
     settings = settings or DocsSettings()
     environment = os.environ if environment is None else environment
     check_settings(settings, environment)
     if settings.backend is DocsBackend.LEXICAL:
-        return OpenedLater(_open_lexical)
+        return OpenedLater(_open_lexical, vm)
     key = environment.get(settings.key_env) if settings.key_env else None
-    return OpenedLater(lambda: _open_semantic(settings, key))
+    return OpenedLater(lambda version: _open_semantic(settings, key, version), vm)
 
 
 def check_settings(settings: DocsSettings, environment: Mapping[str, str]) -> None:
@@ -56,23 +60,24 @@ def _is_package(name: str) -> bool:
     return module.isidentifier() and importlib.util.find_spec(module) is not None
 
 
-def _open_lexical() -> Search:
+def _open_lexical(version: str) -> Search:
     from pytest_sema_bench.docsearch.lexical import LexicalSearch
 
-    return LexicalSearch.bundled()
+    return LexicalSearch.bundled(version)
 
 
-def _open_semantic(settings: DocsSettings, key: str | None) -> Search:
+def _open_semantic(settings: DocsSettings, key: str | None, version: str) -> Search:
     from pytest_sema_bench.docsearch.semantic import open_semantic
 
-    return open_semantic(settings, key)
+    return open_semantic(settings, key, version)
 
 
 class OpenedLater:
     """A search that is opened by its first query, on a thread of its own: that takes a moment."""
 
-    def __init__(self, opening: Callable[[], Search]) -> None:
+    def __init__(self, opening: Callable[[str], Search], vm: SemaVM | None) -> None:
         self._opening = opening
+        self._vm = vm
         self._search: Search | None = None
         self._lock = asyncio.Lock()
 
@@ -80,8 +85,16 @@ class OpenedLater:
         """See Search.find."""
         async with self._lock:
             if self._search is None:
-                self._search = await asyncio.to_thread(self._opening)
+                version = await self._version()
+                self._search = await asyncio.to_thread(self._opening, version)
         return await self._search.find(query, n)
+
+    async def _version(self) -> str:
+        if self._vm is not None:
+            return (await self._vm.info()).version
+        from pytest_sema_bench.sema.vm.install import pinned_version
+
+        return pinned_version()
 
     async def close(self) -> None:
         """See Search.close."""

@@ -1,19 +1,23 @@
-"""Reads the corpus, the table of foreign names and the thesaurus from their YAML files.
+"""Reads the corpus, the tables of foreign names and hints, and the thesaurus from YAML files.
 
 What a file may hold is said in `corpus.schema.json`; whether it is true is decided by `check`, on
 the VM.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pytest_sema_bench.docsearch.entry import Entry, EntryKind, Foreign, Snippet
+from pytest_sema_bench.docsearch.entry import Entry, EntryKind, Foreign, Hint, Snippet
 from pytest_sema_bench.errors import FileError
+from pytest_sema_bench.sema.versions import Versions
 from pytest_sema_bench.user_file import UserFile, Where, read_yaml
+
+_AnyRow = TypeVar("_AnyRow", Entry, Foreign, Hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,19 @@ class Corpus:
     foreign: tuple[Foreign, ...] = ()
     synonyms: tuple[tuple[str, ...], ...] = ()
     """Groups of words that can stand for each other in a query."""
+
+    def on(self, version: str) -> "Corpus":
+        """What of it holds for a version of Sema."""
+        return replace(
+            self,
+            entries=holding(self.entries, version),
+            foreign=holding(self.foreign, version),
+        )
+
+
+def holding(rows: Iterable[_AnyRow], version: str) -> tuple[_AnyRow, ...]:
+    """The rows, and what in them, that hold for a version of Sema."""
+    return tuple(row.on(version) for row in rows if version in row.versions)
 
 
 def docs_folder() -> Path:
@@ -39,7 +56,7 @@ def corpus_files() -> tuple[Path, ...]:
 def data_files() -> tuple[Path, ...]:
     """All bundled files that searching depends on, in order."""
     folder = docs_folder()
-    tables = (folder / "foreign.yaml", folder / "synonyms.yaml")
+    tables = (folder / f"{name}.yaml" for name in ("foreign", "hints", "synonyms"))
     return (*corpus_files(), *(path for path in tables if path.is_file()))
 
 
@@ -92,6 +109,14 @@ def load_foreign(path: Path, *, check: bool = True) -> tuple[Foreign, ...]:
     )
 
 
+def load_hints(path: Path, *, check: bool = True) -> tuple[Hint, ...]:
+    """The rows of a table of hints. Raises FileError."""
+    file = _read(path, "hints", check)
+    return tuple(
+        _hint(file, ("hints", index), data) for index, data in enumerate(file.data["hints"])
+    )
+
+
 def load_synonyms(path: Path, *, check: bool = True) -> tuple[tuple[str, ...], ...]:
     """The groups of a thesaurus. Raises FileError."""
     return tuple(map(_texts, _read(path, "synonyms", check).data["groups"]))
@@ -117,6 +142,7 @@ def _entry(file: UserFile, where: Where, data: Mapping[str, Any], module: str) -
         intents=_texts(data["intents"]),
         asked=_texts(data.get("asked", ())),
         see=_texts(data.get("see", ())),
+        versions=_versions(data),
         path=file.path,
         line=file.line(where),
     )
@@ -130,6 +156,7 @@ def _foreign(file: UserFile, where: Where, data: Mapping[str, Any]) -> Foreign:
         sema=_texts(data["sema"]),
         note=data["note"].strip(),
         example=_snippet(file, example, data["example"]) if "example" in data else None,
+        versions=_versions(data),
         path=file.path,
         line=file.line(where),
     )
@@ -146,8 +173,27 @@ def _snippet(file: UserFile, where: Where, data: Mapping[str, Any]) -> Snippet:
         error=_text(data, "error"),
         prints=tuple(data.get("prints", ())),  # space at the ends of lines counts
         when=_text(data, "when"),
+        versions=_versions(data),
         line=file.line(where),
     )
+
+
+def _hint(file: UserFile, where: Where, data: Mapping[str, Any]) -> Hint:
+    return Hint(
+        error=re.compile(data["error"]),
+        source=re.compile(data["source"]) if "source" in data else None,
+        text=data["hint"].strip(),
+        why=data["why"].strip(),
+        example=_snippet(file, (*where, "example"), data["example"]),
+        cure=_snippet(file, (*where, "cure"), data["cure"]),
+        versions=_versions(data),
+        path=file.path,
+        line=file.line(where),
+    )
+
+
+def _versions(data: Mapping[str, Any]) -> Versions:
+    return Versions(since=_text(data, "since"), until=_text(data, "until"))
 
 
 def _text(data: Mapping[str, Any], key: str) -> str | None:

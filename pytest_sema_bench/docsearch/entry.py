@@ -1,8 +1,15 @@
-"""The values of the documentation: an entry, its snippets, a name from another language."""
+"""The values of the documentation: an entry, its snippets, a name from elsewhere, a hint."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+
+from pytest_sema_bench.sema.versions import ALWAYS, Versions
+
+_NAMESPACE = re.compile(r"[^\s./:]+(?:[./]|::)(?=[^\s./:])")
+"""What stands before a name: `clojure.`, `string/`, `std::`."""
 
 
 class EntryKind(Enum):
@@ -26,6 +33,7 @@ class Snippet:
     prints: tuple[str, ...] = ()
     when: str | None = None
     """The situation that an edge shows; None for a plain example."""
+    versions: Versions = ALWAYS
     line: int = 1
 
 
@@ -48,6 +56,7 @@ class Entry:
     asked: tuple[str, ...] = ()
     """How programmers of other languages ask for it, in plain words."""
     see: tuple[str, ...] = ()
+    versions: Versions = ALWAYS
     path: Path
     line: int = 1
     """Line of the entry in its file."""
@@ -56,6 +65,19 @@ class Entry:
     def names(self) -> tuple[str, ...]:
         """The name and its aliases."""
         return (self.name, *self.aliases)
+
+    @property
+    def snippets(self) -> tuple[Snippet, ...]:
+        """All code in it."""
+        return (*self.examples, *self.edges)
+
+    def on(self, version: str) -> "Entry":
+        """The entry with what of its code holds for a version of Sema."""
+        return replace(
+            self,
+            examples=tuple(each for each in self.examples if version in each.versions),
+            edges=tuple(each for each in self.edges if version in each.versions),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,5 +91,68 @@ class Foreign:
     note: str
     """One sentence on what differs."""
     example: Snippet | None = None
+    versions: Versions = ALWAYS
     path: Path
     line: int = 1
+
+    @property
+    def snippets(self) -> tuple[Snippet, ...]:
+        """All code in it."""
+        return () if self.example is None else (self.example,)
+
+    def on(self, version: str) -> "Foreign":
+        """The row with its example, if that holds for a version of Sema."""
+        if all(version in snippet.versions for snippet in self.snippets):
+            return self
+        return replace(self, example=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """A line of our own for an error whose message does not tell the cure."""
+
+    error: re.Pattern[str]
+    """Found in the VM's text."""
+    source: re.Pattern[str] | None
+    """Found in the program, where the text alone does not tell."""
+    text: str
+    why: str
+    """Why the VM's own words mislead."""
+    example: Snippet
+    """A program that meets the error."""
+    cure: Snippet
+    """The same program, mended."""
+    versions: Versions = ALWAYS
+    path: Path
+    line: int = 1
+
+    @property
+    def snippets(self) -> tuple[Snippet, ...]:
+        """All code in it."""
+        return (self.example, self.cure)
+
+    def on(self, version: str) -> "Hint":
+        """The row itself: it holds as a whole or not."""
+        return self
+
+    def fits(self, error: str, source: str) -> bool:
+        """Whether the hint is about this error of this program."""
+        return self.error.search(error) is not None and (
+            self.source is None or self.source.search(source) is not None
+        )
+
+
+Row = Entry | Foreign | Hint
+"""What can be wrong, in a file and a line."""
+
+
+def without_namespace(name: str) -> Iterator[str]:
+    """The name without what stands before it, the longest rest first.
+
+    `clojure.string/join` gives `string/join` and `join`, `array.prototype.map` gives
+    `prototype.map` and `map`.
+    """
+    rest = name.lstrip("./")
+    while match := _NAMESPACE.match(rest):
+        rest = rest[match.end() :]
+        yield rest

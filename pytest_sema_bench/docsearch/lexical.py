@@ -65,14 +65,15 @@ class LexicalSearch:
         self._names = NameBook(corpus, self._index.own_terms, foreign=self._parts.foreign)
 
     @classmethod
-    def bundled(cls) -> "LexicalSearch":
-        """Search in the corpus of the package, read and indexed anew. Raises FileError."""
+    def bundled(cls, version: str | None = None) -> "LexicalSearch":
+        """Search in all of the corpus, or in what holds for a version of Sema. Raises FileError."""
         # The garbage collector would walk the growing corpus again and again, for nothing: a
         # third of the time.
         collects = gc.isenabled()
         gc.disable()
         try:
-            return cls(load_corpus())
+            corpus = load_corpus()
+            return cls(corpus if version is None else corpus.on(version))
         finally:
             if collects:
                 gc.enable()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz, process
 
 from pytest_sema_bench.docsearch.corpus import Corpus
-from pytest_sema_bench.docsearch.entry import Entry, Foreign
+from pytest_sema_bench.docsearch.entry import Entry, Foreign, without_namespace
 from pytest_sema_bench.docsearch.words import (
     is_telling,
     looks_like_name,
@@ -27,7 +27,6 @@ _NEAR = 80.0
 """Similarity in percent from which a name may be a misspelling of another."""
 _N_NEAR = 3
 _HEAD = re.compile(r"\(([^\s()\[\]{}]+)\s")
-_NAMESPACE = re.compile(r"[^\s./:]+(?:[./]|::)(?=[^\s./:])")
 
 
 NOTATION = "syntax"
@@ -57,7 +56,7 @@ class NameBook:
         for row in corpus.foreign if foreign else ():
             for name in row.names:
                 self._rows.setdefault(_plain(name), []).append(row)
-                for bare in _without_namespace(_plain(name)):
+                for bare in without_namespace(_plain(name)):
                     self._bare_rows.setdefault(bare, []).append(row)
         self._vocabulary = frozenset(vocabulary)
         self._all_names = [*self._entries, *self._rows]
@@ -115,7 +114,7 @@ class NameBook:
                 if entry := self._entries.get(name):
                     yield entry, row
         elif strange:
-            for bare in _without_namespace(_plain(token)):
+            for bare in without_namespace(_plain(token)):
                 if entry := self.own(bare):
                     yield entry, None
                     return
@@ -124,7 +123,7 @@ class NameBook:
         """The row of a name, of one of the languages where there are several."""
         name = _plain(token)
         rows = self._rows.get(name, [])
-        for bare in _without_namespace(name):
+        for bare in without_namespace(name):
             rows = rows or self._rows.get(bare, [])
         rows = rows or (self._bare_rows.get(name, []) if not self.own(token) else [])
         spoken = [row for row in rows if languages & {name.lower() for name in row.languages}]
@@ -155,18 +154,6 @@ class NameBook:
 
 def _plain(name: str) -> str:
     return name.lower().removesuffix("()")
-
-
-def _without_namespace(name: str) -> Iterator[str]:
-    """The name without what stands before it, the longest rest first.
-
-    `clojure.string/join` gives `string/join` and `join`, `array.prototype.map` gives
-    `prototype.map` and `map`.
-    """
-    rest = name.lstrip("./")
-    while match := _NAMESPACE.match(rest):
-        rest = rest[match.end() :]
-        yield rest
 
 
 def _squeeze(name: str) -> str:

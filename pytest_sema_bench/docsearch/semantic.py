@@ -40,9 +40,9 @@ class Embedder(Protocol):
         ...
 
 
-def open_semantic(settings: DocsSettings, key: str | None) -> "SemanticSearch":
+def open_semantic(settings: DocsSettings, key: str | None, version: str) -> "SemanticSearch":
     """The search over the bundled corpus. Raises FileError, and ServiceError without a model."""
-    lexical = LexicalSearch.bundled()
+    lexical = LexicalSearch.bundled(version)
     embedder: Embedder
     if settings.backend is DocsBackend.LOCAL:
         assert settings.model is not None

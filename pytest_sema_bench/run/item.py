@@ -81,6 +81,7 @@ def ask_content(model: Model, config: Config) -> dict[str, Any]:
         "extra": dict(model.extra),
         "config": [config.name, list(config.tools), config.max_rounds],
         "docs": config.docs if "docs_search" in config.tools else None,
+        "hints": config.hints and "eval_code" in config.tools,
         "sampling": sampling,
         "text_tool_calls": model.text_tool_calls.value,
     }

@@ -92,7 +92,7 @@ class Resources:
         self._options = options
         self._redactor = Redactor(options.keys)
         self._ledger = ledger
-        self._search = make_search(options.docs)
+        self._search = make_search(options.docs, vm=vm)
         self._limiters = Limiters(ledger, run=options.run, started=options.started)
         self._reference = reference
         self._clients: dict[tuple[str, str | None], ChatClient] = {}
@@ -181,7 +181,7 @@ class Resources:
         config = item.asked
         if config.name not in self._toolboxes:
             self._toolboxes[config.name] = make_toolbox(
-                config.tools, self._vm, self._limits, self._search
+                config.tools, self._vm, self._limits, self._search, hints=config.hints
             )
         client = self._client(item.model)
         try:

@@ -100,6 +100,60 @@ def test_each_call_has_an_interpreter_of_its_own(call: CallTool) -> None:
     assert call("eval_code", json.dumps({"code": "leak"})).failure is not None
 
 
+def test_an_error_that_misleads_is_followed_by_a_hint_of_ours(call: CallTool) -> None:
+    """One line below the VM's words, marked as ours, and only where it is known to help."""
+    lines = call("eval_code", json.dumps({"code": "(even? 4.0)"})).text.splitlines()
+    assert lines[0] == "Error: expected integer, got float"
+    assert lines[-1].startswith("Hint of this tool, not of the VM: A float does not count")
+    assert "Hint" not in call("eval_code", json.dumps({"code": "(frobnicate 1)"})).text
+
+
+def test_hints_can_be_switched_off(event_loop_runner: asyncio.Runner, vm: SemaVM) -> None:
+    """Without them the model reads the VM's words and nothing else."""
+    toolbox = make_toolbox(["eval_code"], vm, Limits(), hints=False)
+    result = event_loop_runner.run(toolbox.call("eval_code", '{"code": "(even? 4.0)"}'))
+    assert result.text == "Error: expected integer, got float\n  at <lambda> (<input>:1:1)"
+
+
+ONE_LINE = {
+    "a list": ("(range 50)", f"({' '.join(map(str, range(50)))})"),
+    "maps": ('(map (fn (i) {:name (str "a  " i)}) (range 9))', '({:name "a  0"} {:name "a  1"}'),
+    "a line end in a string": ('(list "' + "x" * 90 + '\\n" 1)', 'xxx\\n" 1)'),
+}
+
+
+@pytest.mark.parametrize(("code", "part"), ONE_LINE.values(), ids=ONE_LINE)
+def test_a_value_of_up_to_200_characters_is_one_line(code: str, part: str, call: CallTool) -> None:
+    """The VM breaks lines after 80; blanks within strings stay."""
+    text = call("eval_code", json.dumps({"code": code})).text
+    assert "\n" not in text
+    assert part in text
+
+
+def test_a_longer_value_keeps_its_lines(call: CallTool) -> None:
+    """Beyond that the layout of the VM is easier to read."""
+    assert call("eval_code", '{"code": "(range 90)"}').text.startswith("Value: (0\n 1\n")
+
+
+FRAMES = {
+    "one function": ("(define (f n) (+ 1 (f n))) (f 0)", "at f (<input>:1:20)\n  … this frame "),
+    "two functions": (
+        "(define (f n) (+ 1 (g n))) (define (g n) (+ 1 (f n))) (f 0)",
+        "at f (<input>:1:20)\n  at g (<input>:1:47)\n  … these 2 frames ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "part"), FRAMES.values(), ids=FRAMES)
+def test_frames_that_repeat_are_shown_once(code: str, part: str, call: CallTool) -> None:
+    """A runaway recursion is told in a few lines, with its position and how often."""
+    result = call("eval_code", json.dumps({"code": code}))
+    assert len(result.text) < 600
+    assert part in result.text
+    assert result.failure is not None
+    assert result.failure.error_class is ErrorClass.STACK
+
+
 def test_long_output_is_cut_to_head_and_tail(call: CallTool) -> None:
     """A model that prints a book reads its beginning, its end, and how much is missing."""
     code = '(println "begin") (println (string/repeat "x" 20000)) (println "finish")'

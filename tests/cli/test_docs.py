@@ -9,6 +9,7 @@ import pytest
 
 from pytest_sema_bench.cli import main
 from pytest_sema_bench.docsearch.corpus import corpus_files
+from pytest_sema_bench.sema.vm.install import pinned_version
 
 GOOD = """\
 module: small
@@ -51,11 +52,11 @@ def test_a_name_is_shown_whole(folder: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_hits_can_be_had_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Name, shape, sentence, example and the foreign row, as many as were asked for."""
-    assert main(["docs", "search", "swap!", "--json", "--top", "3"]) == 0
+    """Name, shape, sentence, example and the foreign row, as many as were asked for at most."""
+    assert main(["docs", "search", "swap!", "--json", "--top", "2"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert (data["query"], data["exact"], data["fallback"]) == ("swap!", False, None)
-    assert len(data["hits"]) == 3
+    assert len(data["hits"]) == 2
     first = data["hits"][0]
     assert set(first) == {
         "name", "aliases", "kind", "module", "shape", "summary", "example", "score", "foreign",
@@ -139,7 +140,22 @@ def test_a_true_file_passes_the_check(folder: Path, capsys: pytest.CaptureFixtur
     """One file alone is checked without coverage."""
     (folder / "small.yaml").write_text(GOOD)
     assert main(["docs", "check", "small.yaml"]) == 0
-    assert capsys.readouterr().out == ("1 entries, 0 foreign rows, 1 snippets run, 0 failures\n")
+    assert capsys.readouterr().out == (
+        f"Sema {pinned_version()}: 1 entries, 0 foreign rows, 0 hints, 1 snippets run, 0 failures\n"
+    )
+
+
+def test_what_does_not_hold_for_the_vm_is_left_out(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A false example of another version does no harm; an entry must keep one, though."""
+    later = '      - {code: "(+ 1 2)", value: "4", since: 99.0.0}\n'
+    (folder / "small.yaml").write_text(GOOD.replace("    intents:", later + "    intents:"))
+    assert main(["docs", "check", "small.yaml"]) == 0
+    assert "1 snippets run" in capsys.readouterr().out
+    (folder / "small.yaml").write_text(GOOD.replace('"3"}', '"3", since: 99.0.0}'))
+    assert main(["docs", "check", "small.yaml"]) == 1
+    assert "no example holds for this version of Sema" in capsys.readouterr().out
 
 
 UNTRUE = {

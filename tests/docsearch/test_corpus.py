@@ -13,6 +13,7 @@ from pytest_sema_bench.docsearch.check import (
 from pytest_sema_bench.docsearch.corpus import (
     Corpus,
     check_unique,
+    holding,
     load_corpus,
     load_entries,
     load_foreign,
@@ -49,10 +50,10 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def corpus() -> Corpus:
-    """The bundled corpus."""
-    return load_corpus()
+@pytest.fixture(scope="module", params=["1.36.0", "2.0.0"])
+def corpus(request: pytest.FixtureRequest) -> Corpus:
+    """What of the bundled corpus holds for a version."""
+    return load_corpus().on(request.param)
 
 
 def test_an_entry_is_read_whole(tmp_path: Path) -> None:
@@ -187,3 +188,26 @@ def test_every_usable_name_has_an_entry(corpus: Corpus) -> None:
 def test_the_table_has_at_least_300_names(corpus: Corpus) -> None:
     """Names from Lisps, Python and JavaScript."""
     assert len({name.lower() for row in corpus.foreign for name in row.names}) >= 300
+
+
+VERSIONED = GOOD.replace(
+    "value: 8}", "value: 8, until: 2.0.0}\n      - {code: (twice 5), value: 10}"
+)
+
+
+def test_what_holds_for_a_version_is_what_is_left(tmp_path: Path) -> None:
+    """Snippets and whole entries are marked; the rest holds for all versions."""
+    later = "\n  - {name: thrice, kind: function, shape: (thrice n), summary: S., since: 2.0.0,\n"
+    rest = "     examples: [{code: (thrice 1), value: 3}], intents: [three of it]}\n"
+    entries = load_entries(written(tmp_path, VERSIONED.rstrip() + later + rest))
+    older, newer = (holding(entries, version) for version in ("1.36.0", "2.0.0"))
+    assert [entry.name for entry in older] == ["twice"]
+    assert [entry.name for entry in newer] == ["twice", "thrice"]
+    codes = [[snippet.code for snippet in each[0].examples] for each in (older, newer)]
+    assert codes == [["(twice 4)", "(twice 5)", "(print nil)"], ["(twice 5)", "(print nil)"]]
+
+
+def test_a_version_is_three_numbers(tmp_path: Path) -> None:
+    """`until: 2` would be read in more than one way."""
+    with pytest.raises(FileError, match=r"small.yaml:11: .*a version of Sema such as 2.0.0"):
+        load_entries(written(tmp_path, VERSIONED.replace("2.0.0", "2")))

@@ -1,28 +1,74 @@
 """The documentation says what is so: every snippet is run on the real VM, every name is bound."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from pytest_sema_bench.docsearch.check import check_bound, check_snippets, n_snippets, snippet_fault
-from pytest_sema_bench.docsearch.corpus import corpus_files, docs_folder, load_entries, load_foreign
-from pytest_sema_bench.docsearch.entry import Snippet
-from pytest_sema_bench.sema.vm import SemaVM
+from pytest_sema_bench.docsearch.check import (
+    Problem,
+    check_bound,
+    check_hints,
+    check_snippets,
+    snippet_fault,
+)
+from pytest_sema_bench.docsearch.corpus import (
+    corpus_files,
+    docs_folder,
+    holding,
+    load_entries,
+    load_foreign,
+    load_hints,
+)
+from pytest_sema_bench.docsearch.entry import Entry, Hint, Row, Snippet
+from pytest_sema_bench.sema.vm import SemaVM, create_vm
+from pytest_sema_bench.sema.vm.install import pinned_version
+from tests import sema_builds
 from tests.conftest import VMEval
 from tests.small_docs import entry
 
-FILES = [*corpus_files(), docs_folder() / "foreign.yaml"]
+LOADERS: dict[Path, Callable[[Path], Sequence[Row]]] = {
+    **dict.fromkeys(corpus_files(), load_entries),
+    docs_folder() / "foreign.yaml": load_foreign,
+    docs_folder() / "hints.yaml": load_hints,
+}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def held(rows: Sequence[Row], version: str) -> list[Row]:
+    """What of the rows holds for a version."""
+    return [row.on(version) for row in rows if version in row.versions]
+
+
+@pytest.mark.parametrize("path", LOADERS, ids=lambda path: path.stem)
 def test_every_snippet_does_what_it_says(
     path: Path, vm: SemaVM, event_loop_runner: asyncio.Runner
 ) -> None:
     """Examples and edges give the value, the error and the output that stand beside them."""
-    rows = load_foreign(path) if path.stem == "foreign" else load_entries(path)
-    assert n_snippets(rows) > 0
+    rows = held(LOADERS[path](path), pinned_version())
+    assert any(row.snippets for row in rows)
     assert list(map(str, event_loop_runner.run(check_snippets(rows, vm)))) == []
+
+
+def test_everything_holds_for_the_next_version_too(event_loop_runner: asyncio.Runner) -> None:
+    """What differs on Sema 2.0.0 is marked with the versions that it holds for."""
+    vm = create_vm(str(sema_builds.wasm()), n_hosts=2)
+    rows = [row for path, load in LOADERS.items() for row in load(path)]
+    entries = [row for row in rows if isinstance(row, Entry)]
+    hints = [row for row in rows if isinstance(row, Hint)]
+
+    async def problems() -> list[Problem]:
+        version = (await vm.info()).version
+        return [
+            *await check_snippets(held(rows, version), vm),
+            *await check_bound(holding(entries, version), vm),
+            *await check_hints(holding(hints, version), vm),
+        ]
+
+    try:
+        assert list(map(str, event_loop_runner.run(problems()))) == []
+    finally:
+        event_loop_runner.run(vm.close())
 
 
 def test_every_name_is_bound(vm: SemaVM, event_loop_runner: asyncio.Runner) -> None:

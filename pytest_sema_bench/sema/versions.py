@@ -1,0 +1,31 @@
+"""For which versions of Sema something holds: an example, a name, a hint."""
+
+import re
+from dataclasses import dataclass
+
+_NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """A range of versions, open where an end is None."""
+
+    since: str | None = None
+    """The first version for which it holds."""
+    until: str | None = None
+    """The first version for which it holds no more."""
+
+    def __contains__(self, version: str) -> bool:
+        """Whether it holds for a version such as 1.36.0."""
+        return not (
+            (self.since is not None and _numbers(version) < _numbers(self.since))
+            or (self.until is not None and _numbers(version) >= _numbers(self.until))
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """1.36.0 as (1, 36, 0); what stands behind three numbers, as in 2.0.0-rc.1, is left out."""
+    return tuple(map(int, _NUMBER.findall(version)[:3]))
+
+
+ALWAYS = Versions()

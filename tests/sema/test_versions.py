@@ -1,0 +1,28 @@
+"""Ranges of versions of Sema."""
+
+import pytest
+
+from pytest_sema_bench.sema.versions import ALWAYS, Versions
+
+NEW, OLD = Versions(since="2.0.0"), Versions(until="2.0.0")
+BETWEEN = Versions(since="1.9.0", until="1.36.0")
+CASES = {
+    "all of them": (ALWAYS, "0.0.1", True),
+    "the first one": (NEW, "2.0.0", True),
+    "a later one": (NEW, "10.0.0", True),
+    "one before": (NEW, "1.36.0", False),
+    "the last one": (OLD, "1.99.9", True),
+    "the one that ends it": (OLD, "2.0.0", False),
+    "a candidate of the next": (OLD, "2.0.0-rc.1", False),
+    "in a range": (BETWEEN, "1.10.0", True),
+    "numbers are no text": (BETWEEN, "1.4.0", False),
+    "at the end of a range": (BETWEEN, "1.36.0", False),
+}
+
+
+@pytest.mark.parametrize(("versions", "version", "holds"), CASES.values(), ids=CASES)
+def test_a_range_holds_from_its_first_version_to_the_one_that_ends_it(
+    versions: Versions, version: str, holds: bool
+) -> None:
+    """`since` is in the range, `until` is not; numbers count, not letters."""
+    assert (version in versions) is holds
