@@ -11,6 +11,7 @@ from pytest_sema_bench.chat import Patience
 from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.reader import read_records
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.run.engine import Engine
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.resources import EngineOptions
@@ -29,7 +30,7 @@ class HinderedFolder(RunFolder):
     """A run folder on a disk that is slow or full, as `before_keeping` has it."""
 
     def __init__(self, path: Path, before_keeping: Callable[[], None]) -> None:
-        super().__init__(path, keys=(KEY,))
+        super().__init__(path, redactor=Redactor([KEY]))
         self._before_keeping = before_keeping
 
     def keep(self, record: Record, transcript: dict[str, Any]) -> Record:
@@ -58,7 +59,7 @@ class EngineBench:
             backend="wasm",
             concurrency=concurrency,
             n_hosts=2,
-            options=EngineOptions(patience=patience, keys=(KEY,)),
+            options=EngineOptions(patience=patience),
         )
         self.vm = self.engine.vm_info
         self._n_asked = 0

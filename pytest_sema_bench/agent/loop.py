@@ -9,7 +9,7 @@ differently.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
@@ -44,26 +44,26 @@ class Chat(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRun:
-    """What a model did with a prompt."""
+    """What a model did with a prompt; by default nothing."""
 
-    answer: str
+    answer: str = ""
     """Text of the final message, without reasoning; "" if there was none."""
-    stop: Stop | None
+    stop: Stop | None = None
     """None if the run was broken off."""
-    broken_off_by: BenchError | None = None
-    """What the API or the VM ended the run with."""
-    rounds: int
+    broken_off_by: Exception | None = None
+    """What the run was ended with: by the API, the VM or a bug of ours."""
+    rounds: int = 0
     """Replies with tool calls that were answered."""
-    tool_calls: dict[str, int]
-    n_repairs: int
+    tool_calls: dict[str, int] = field(default_factory=dict)
+    n_repairs: int = 0
     """Tool calls that did not fit their schema and were understood all the same."""
-    n_misfits: int
+    n_misfits: int = 0
     """Tool calls that did not fit their schema and were answered with an error."""
-    failures: tuple[VMFailure, ...]
+    failures: tuple[VMFailure, ...] = ()
     """VM errors that tool calls met, in order."""
-    searches: tuple[Found, ...]
+    searches: tuple[Found, ...] = ()
     """What searches of the documentation gave, in order."""
-    transcript: Transcript
+    transcript: Transcript = field(default_factory=Transcript)
 
     @property
     def truncated(self) -> bool:

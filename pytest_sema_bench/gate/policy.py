@@ -113,7 +113,7 @@ def confirmations(records: Iterable[Record]) -> tuple[Confirmation, ...]:
     """What further runs of tasks came to."""
     groups: dict[TaskKey, list[Record]] = defaultdict(list)
     for record in records:
-        groups[TaskKey(record.task, record.setup)].append(record)
+        groups[record.item.task_key].append(record)
     return tuple(
         Confirmation(
             task=task,

@@ -8,7 +8,7 @@ from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.plugin.items import items_to_run
 from pytest_sema_bench.plugin.progress import shown_progress
 from pytest_sema_bench.plugin.summary import Summary
-from pytest_sema_bench.records.reader import read_items
+from pytest_sema_bench.records.reader import ITEMS_FILE
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.run import Run
 
@@ -55,6 +55,6 @@ class Controller:
         """Cancel what is under way, then sum up what has a record."""
         self._showing.close()
         self._run.stop()
-        if self._run.began and read_items(self._run.folder.path):
+        if self._run.began and (self._run.folder.path / ITEMS_FILE).is_file():
             self._summary.sum_up(session, int(exitstatus))
         self._run.close()

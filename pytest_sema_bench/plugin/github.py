@@ -13,8 +13,6 @@ import pytest
 
 from pytest_sema_bench.plugin.reporting import BENCH_ITEM
 from pytest_sema_bench.plugin.summary import Summary
-from pytest_sema_bench.records.identity import TaskKey
-from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.github import (
     MAX_ANNOTATIONS,
     failure_annotation,
@@ -65,13 +63,9 @@ class GitHubHooks:
         records = {record.key: record for record in self._summary.records}
         failed = [(records[key], place) for key, place in self._places.items() if key in records]
         broken = self._summary.newly_broken
-        failed.sort(key=lambda entry: _task(entry[0]) not in broken)
+        failed.sort(key=lambda entry: entry[0].item.task_key not in broken)
         for record, (path, line) in failed[:MAX_ANNOTATIONS]:
-            yield failure_annotation(record, path, line, broken=_task(record) in broken)
-
-
-def _task(record: Record) -> TaskKey:
-    return TaskKey(record.task, record.setup)
+            yield failure_annotation(record, path, line, broken=record.item.task_key in broken)
 
 
 def runs_on_github(environment: Mapping[str, str]) -> bool:

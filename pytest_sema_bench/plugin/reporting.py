@@ -6,7 +6,6 @@ import pytest
 
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.plugin.items import TaskItem, VoidItem, WrongAnswer
-from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.run.run import Run
 
 BENCH_ITEM = "sema_bench_item"
@@ -37,8 +36,7 @@ class Reporting:
         work = item.work
         if self._judge is None:
             return None
-        key = TaskKey(work.task.id, work.item.setup)
-        return self._judge.failed_before(key, work.task.task_hash)
+        return self._judge.failed_before(work.item.task_key, work.task.task_hash)
 
 
 def _expect(

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from pytest_sema_bench.plugin.items import shown_folder
 from pytest_sema_bench.plugin.reporting import BENCH_ITEM
 from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.records.outcome import Void
-from pytest_sema_bench.records.reader import RunData, read_manifest, read_run
+from pytest_sema_bench.records.reader import RunData, read_run
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.as_json import verdict_facts
 from pytest_sema_bench.report.gate import judgement_lines
@@ -58,7 +57,7 @@ class Summary:
 
     def sum_up(self, session: pytest.Session, exit_status: int) -> None:
         """Tables and verdict, in files and kept for the terminal; sets the exit status."""
-        folder = self._run.folder
+        folder, manifest = self._run.folder, self._run.manifest
         folder.forget_stop()
         try:
             run = read_run(folder.path, may_be_empty=True)
@@ -68,14 +67,13 @@ class Summary:
         self.records, levels = run.records, run.manifest.levels
         self.tables = make_tables(run.records, run.items, levels)
         self._error_tables = make_error_tables(run.records, levels)
-        self._run.manifest.end(run, exit_status)
-        run = replace(run, manifest=read_manifest(folder.path))
+        run = manifest.end(run, exit_status)
         if exit_status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             self._judge_run(run)
             session.exitstatus = self._exit_status(exit_status, run.records)
-            self._run.manifest.add(exit_status=session.exitstatus)
+            run = manifest.add(run, exit_status=session.exitstatus)
         if self.judgement is not None:
-            self._run.manifest.add(gate=verdict_facts(self.judgement.verdict))
+            run = manifest.add(run, gate=verdict_facts(self.judgement.verdict))
         self._write_report(run)
         folder.write_summary("\n".join([f"# {folder.path.name}\n", *self._lines(markdown=True)]))
         if not session.config.pluginmanager.hasplugin("terminalreporter"):

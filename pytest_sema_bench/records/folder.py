@@ -7,7 +7,7 @@ counts as done. Keys are removed by value from everything that is written.
 import json
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -38,12 +38,12 @@ class RunFolder:
         self,
         path: Path,
         *,
-        keys: Sequence[str] = (),
+        redactor: Redactor | None = None,
         process: str | None = None,
         session: int = 1,
     ) -> None:
         self.path = path
-        self._redactor = Redactor(keys)
+        self.redactor = redactor or Redactor()
         self.session = session
         suffix = f"-{session}" if session > 1 else ""
         self._records = f"records-{process}{suffix}" if process else f"records{suffix}"
@@ -91,22 +91,24 @@ class RunFolder:
             self._made_parent = False
 
     def keep(self, record: Record, transcript: dict[str, Any]) -> Record:
-        """Write the transcript, then the record and sync it; the record with its path."""
+        """Write the transcript, then the record and sync it; the record as it was written."""
         relative = Path("transcripts") / f"{record.item.file}.json"
         record = replace(record, transcript=relative.as_posix())
+        line = record.to_json()
+        written = self.redactor.clean(line)
         content = {"record": record.key, "task": record.task, **transcript}
         path = self.path / relative
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self._redactor.clean(_dump(content)), encoding="utf-8", errors="replace")
+        path.write_text(self.redactor.clean(_dump(content)), encoding="utf-8", errors="replace")
         with self._lock:
             if self._file is None:
                 self._file = self._open_records()
-            self._file.write(self._redactor.clean(record.to_json()) + "\n")
+            self._file.write(written + "\n")
             self._file.flush()
             self._n_written += 1
             number, descriptor = self._n_written, self._file.fileno()
         self._sync(number, descriptor)
-        return record
+        return record if written == line else Record.from_json(written)
 
     def _sync(self, number: int, descriptor: int) -> None:
         """Return when that line is on disk. Lines that wait meanwhile share the next sync."""
@@ -165,7 +167,7 @@ class RunFolder:
 
     def _write(self, name: str, text: str) -> None:
         with whole_file(self.path / name) as file:
-            file.write(self._redactor.clean(text))
+            file.write(self.redactor.clean(text))
 
 
 def check_writable(folder: Path) -> None:

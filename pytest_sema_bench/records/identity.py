@@ -39,6 +39,11 @@ class ItemKey:
     """1 for the first."""
 
     @property
+    def task_key(self) -> TaskKey:
+        """The task, whatever the sample."""
+        return TaskKey(self.task, self.setup)
+
+    @property
     def label(self) -> str:
         """`kimi-k2.6-tools-s1`: what tells it apart among the items of its task."""
         return f"{self.setup.name}-s{self.sample}"

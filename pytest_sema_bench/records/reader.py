@@ -55,6 +55,27 @@ class RunJson:
     content: Mapping[str, Any] = field(default_factory=dict)
     """All of it, for who writes it anew."""
 
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "RunJson":
+        """What this content says. Raises AttributeError, TypeError or ValueError if it cannot."""
+        return cls(
+            run=_text(content.get("run")),
+            state=None if content.get("state") is None else RunStatus(content["state"]),
+            start=_text(content.get("start")),
+            begun=tuple(content.get("begun") or ()),
+            n_void=content.get("n_void"),
+            settings={**_OLD_SETTINGS, **(content.get("settings") or {})},
+            levels=tuple((content.get("suite") or {}).get("levels") or ()),
+            questions=dict(content.get("questions") or {}),
+            task_hashes=dict(content.get("task_hashes") or {}),
+            vm=_text(content.get("vm")),
+            grader=content.get("grader"),
+            git_commit=_text(content.get("git_commit")),
+            versions=dict(content.get("versions") or {}),
+            gate=_text((content.get("gate") or {}).get("outcome")),
+            content=content,
+        )
+
     @property
     def unfinished(self) -> RunStatus | None:
         """Its state, if it did not get to its end."""
@@ -125,25 +146,8 @@ def settled(records: Iterable[Record]) -> tuple[Record, ...]:
 def read_manifest(run: Path) -> RunJson:
     """What a run's run.json says. Raises DamagedFile."""
     path = run / RUN_FILE
-    content = _read_json(path, {})
     try:
-        return RunJson(
-            run=_text(content.get("run")),
-            state=None if content.get("state") is None else RunStatus(content["state"]),
-            start=_text(content.get("start")),
-            begun=tuple(content.get("begun") or ()),
-            n_void=content.get("n_void"),
-            settings={**_OLD_SETTINGS, **(content.get("settings") or {})},
-            levels=tuple((content.get("suite") or {}).get("levels") or ()),
-            questions=dict(content.get("questions") or {}),
-            task_hashes=dict(content.get("task_hashes") or {}),
-            vm=_text(content.get("vm")),
-            grader=content.get("grader"),
-            git_commit=_text(content.get("git_commit")),
-            versions=dict(content.get("versions") or {}),
-            gate=_text((content.get("gate") or {}).get("outcome")),
-            content=content,
-        )
+        return RunJson.from_json(_read_json(path, {}))
     except (AttributeError, TypeError, ValueError) as error:
         raise DamagedFile(path, 1, f"not what a run writes: {error}") from error
 

@@ -74,8 +74,8 @@ class Call:
 class Transcript:
     """All messages in order, and the calls that made the assistant's ones."""
 
-    messages: tuple[ChatMessage, ...]
-    calls: tuple[Call, ...]
+    messages: tuple[ChatMessage, ...] = ()
+    calls: tuple[Call, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """What the transcript file holds."""

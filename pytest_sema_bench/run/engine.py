@@ -12,6 +12,7 @@ from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.identity import ItemKey
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.resources import EngineOptions, Resources
@@ -40,9 +41,9 @@ class Engine:
         limits: Limits | None = None,
     ) -> None:
         self._folder = folder
-        self._begun: set[str] = set()
-        self._ended: dict[str, Record | Exception] = {}
-        """By item's id; an exception is that of a record that could not be written."""
+        self._begun: set[ItemKey] = set()
+        self._ended: dict[ItemKey, Record | Exception] = {}
+        """An exception is that of a record that could not be written."""
         self._news = threading.Condition()
         """Told when an item has ended, and when all have."""
         self._is_closed = False
@@ -61,6 +62,7 @@ class Engine:
             n_connections=concurrency,
             options=options or EngineOptions(),
             limits=limits or Limits(),
+            redactor=folder.redactor,
         )
         try:
             self._resources = self._do(resources)
@@ -76,8 +78,8 @@ class Engine:
 
     def start(self, items: Iterable[WorkItem]) -> None:
         """Put items under way, in this order. One that already is stays as it is."""
-        new = [item for item in items if item.id not in self._begun]
-        self._begun.update(item.id for item in new)
+        new = [item for item in items if item.item not in self._begun]
+        self._begun.update(item.item for item in new)
         self._loop.call_soon_threadsafe(self._line_up, new)
 
     def result(self, item: WorkItem) -> Record:
@@ -91,11 +93,11 @@ class Engine:
 
     def wait(self, item: WorkItem, within_s: float | None) -> Record | None:
         """The same; None if the item has not ended within that time."""
-        if item.id not in self._begun:
+        if item.item not in self._begun:
             self.start([item])
         with self._news:
-            self._news.wait_for(lambda: item.id in self._ended or self._is_closed, within_s)
-            ended = self._ended.get(item.id)
+            self._news.wait_for(lambda: item.item in self._ended or self._is_closed, within_s)
+            ended = self._ended.get(item.item)
         if isinstance(ended, Exception):
             raise ended
         if ended is None and self._is_closed:
@@ -136,16 +138,16 @@ class Engine:
         ended: Record | Exception
         try:
             try:
-                asked = await self._resources.ask(item)
+                asked, latency_s = await self._resources.ask(item)
             finally:
                 self._places.release()
-            record, transcript = await self._resources.conclude(item, asked)
+            record, transcript = await self._resources.conclude(item, asked, latency_s)
             # A verdict is not lost because the run ends just then.
             ended = await asyncio.shield(self._keep(record, transcript))
         except Exception as error:
             ended = error
         with self._news:
-            self._ended[item.id] = ended
+            self._ended[item.item] = ended
             self._news.notify_all()
 
     async def _keep(self, record: Record, transcript: dict[str, Any]) -> Record:

@@ -29,11 +29,6 @@ class WorkItem:
         return f"{self.task.slug}[{self.item.setup.name}{suffix}]"
 
     @property
-    def id(self) -> str:
-        """Unique within a run; the task's id and the item's name."""
-        return f"{self.task.id}::{self.name}"
-
-    @property
     def item(self) -> ItemKey:
         """What names it in records."""
         return ItemKey(self.task.id, Setup(self.model.name, self.config.name), self.sample)

@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from pytest_sema_bench.grading.grader import GRADER_VERSION
 from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.outcome import RunStatus, Void
-from pytest_sema_bench.records.reader import RunData, read_items, read_manifest
+from pytest_sema_bench.records.reader import RunData, RunJson, read_items, read_manifest
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.plan import Plan
 from pytest_sema_bench.run.provenance import git_commit, machine, versions
@@ -25,65 +24,56 @@ class Manifest:
 
     def begin(self, items: Sequence[WorkItem], vm: VMInfo, started: float) -> None:
         """Write items.json and run.json; `started` is in seconds since the epoch."""
+        plan, folder = self._plan, self._folder
         # A question that changed replaces the one in its place.
-        entries = {entry.item: entry for entry in read_items(self._folder.path)}
+        entries = {entry.item: entry for entry in read_items(folder.path)}
         entries |= {item.item: item.planned for item in items}
-        self._folder.write_items(entries.values())
-        begun = [*read_manifest(self._folder.path).begun, _moment(started)]
+        folder.write_items(entries.values())
+        begun = list(dict.fromkeys([*read_manifest(folder.path).begun, _moment(started)]))
         suite = next((item.task.suite for item in items if item.task.suite), None)
-        about = suite and {**suite.id.as_json(), "levels": suite.level_names}
-        begun = list(dict.fromkeys(begun))
-        self._write(RunStatus.RUNNING, vm=vm.label, suite=about, begun=begun)
+        folder.write_run(
+            {
+                "run": folder.path.name,
+                "state": RunStatus.RUNNING,
+                "start": begun[0],
+                "begun": begun,
+                "end": None,
+                "exit_status": None,
+                "n_missing": None,
+                "n_void": None,
+                "settings": asdict(plan.settings),
+                "models": [asdict(model) for model in plan.models],
+                "configs": [asdict(config) for config in plan.configs],
+                "docs": {**asdict(plan.docs), "backend": plan.docs.backend.value},
+                "questions": plan.questions,
+                "vm": vm.label,
+                "grader": GRADER_VERSION,
+                "suite": suite and {**suite.id.as_json(), "levels": suite.level_names},
+                "task_hashes": {item.task: entry.task_hash for item, entry in entries.items()},
+                "versions": versions(),
+                "git_commit": git_commit(plan.root),
+                "machine": machine(),
+            }
+        )
 
-    def end(self, run: RunData, exit_status: int) -> None:
-        """Write run.json for the last time: `finished` if every item was tried."""
+    def end(self, run: RunData, exit_status: int) -> RunData:
+        """Write how the run ended, `finished` if every item was tried; the run as it is then."""
         n_missing = len(run.items) - len(run.records)
         untried = n_missing or any(record.reason is Void.BUDGET for record in run.records)
-        self._write(
-            RunStatus.INCOMPLETE if untried else RunStatus.FINISHED,
-            end=_now(),
+        return self.add(
+            run,
+            state=RunStatus.INCOMPLETE if untried else RunStatus.FINISHED,
+            end=_moment(time.time()),
             exit_status=exit_status,
             n_missing=n_missing,
             n_void=sum(not record.graded for record in run.records),
         )
 
-    def add(self, **more: object) -> None:
-        """Add to what run.json says."""
-        self._folder.write_run({**read_manifest(self._folder.path).content, **more})
-
-    def _write(self, state: RunStatus, **more: object) -> None:
-        plan, before = self._plan, read_manifest(self._folder.path)
-        content: dict[str, Any] = {
-            "run": self._folder.path.name,
-            "state": state,
-            "start": None,
-            "begun": list(before.begun),
-            "end": None,
-            "exit_status": None,
-            "n_missing": None,
-            "n_void": None,
-            "settings": asdict(plan.settings),
-            "models": [asdict(model) for model in plan.models],
-            "configs": [asdict(config) for config in plan.configs],
-            "docs": {**asdict(plan.docs), "backend": plan.docs.backend.value},
-            "questions": plan.questions,
-            "vm": before.vm,
-            "grader": GRADER_VERSION,
-            "suite": before.content.get("suite"),
-            "task_hashes": {
-                entry.item.task: entry.task_hash for entry in read_items(self._folder.path)
-            },
-            "versions": versions(),
-            "git_commit": git_commit(plan.root),
-            "machine": machine(),
-        }
-        content |= more
-        content["start"] = content["begun"][0] if content["begun"] else _now()
+    def add(self, run: RunData, **more: object) -> RunData:
+        """Add to what run.json says; the run as it is then."""
+        content = {**run.manifest.content, **more}
         self._folder.write_run(content)
-
-
-def _now() -> str:
-    return _moment(time.time())
+        return replace(run, manifest=RunJson.from_json(content))
 
 
 def _moment(epoch_s: float) -> str:

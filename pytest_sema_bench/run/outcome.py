@@ -1,8 +1,7 @@
 """From what came of an item to its record: the verdict, or why there is none."""
 
-import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from pytest_sema_bench.agent.loop import AgentRun
 from pytest_sema_bench.catalog.models import Price
@@ -16,14 +15,14 @@ from pytest_sema_bench.errors import (
     VMError,
 )
 from pytest_sema_bench.grading import Verdict
-from pytest_sema_bench.grading.grader import GRADER_VERSION
-from pytest_sema_bench.records.outcome import Outcome, Stop, Void
+from pytest_sema_bench.grading.graded import Graded
+from pytest_sema_bench.records.outcome import Stop, Void
 from pytest_sema_bench.records.record import Record
-from pytest_sema_bench.records.transcript import Call, Tokens
+from pytest_sema_bench.records.transcript import Call
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.sema.vm import VMInfo
 
-_VOIDS: tuple[tuple[type[BaseException], Void], ...] = (
+_VOIDS: tuple[tuple[type[Exception], Void], ...] = (
     (NotAsked, Void.NOT_ASKED),
     (BudgetSpent, Void.BUDGET),
     (NoRecording, Void.RECORDING),
@@ -33,39 +32,21 @@ _VOIDS: tuple[tuple[type[BaseException], Void], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class NoVerdict:
-    """Why an item says nothing about the model."""
-
-    void: Void
-    detail: str
-    trace: str | None = None
-    """Of what should not happen."""
-
-    @classmethod
-    def because(cls, error: BaseException) -> "NoVerdict":
-        """The reason that an exception gives."""
-        for kind, void in _VOIDS:
-            if isinstance(error, kind):
-                return cls(void, str(error))
-        trace = "".join(traceback.format_exception(error))
-        return cls(Void.INTERNAL, f"{type(error).__name__}: {error}", trace)
+def void_verdict(error: Exception) -> Verdict:
+    """What an exception says of the answer: nothing, and why. What should not happen is our bug."""
+    for kind, void in _VOIDS:
+        if isinstance(error, kind):
+            return Verdict.void(void, str(error))
+    return Verdict.void(Void.INTERNAL, f"{type(error).__name__}: {error}")
 
 
 def make_record(
-    item: WorkItem,
-    run: AgentRun | None,
-    end: Verdict | NoVerdict,
-    *,
-    latency_s: float,
-    vm: VMInfo,
+    item: WorkItem, run: AgentRun, verdict: Verdict, *, latency_s: float, vm: VMInfo
 ) -> Record:
-    """The record of an item; `run` is what there is of the conversation, None if nothing is."""
-    calls = run.transcript.calls if run else ()
-    verdict = end if isinstance(end, Verdict) else None
-    failures = [failure.as_json("tool") for failure in (run.failures if run else ())]
-    if verdict:
-        failures += verdict.vm_errors()
+    """The record of an item; `run` is what there is of the conversation."""
+    calls = run.transcript.calls
+    graded = Graded.of(item.task, verdict, vm.label)
+    graded = replace(graded, detail=graded.detail or _why_empty(run))
     return Record(
         key=item.key,
         task=item.task.id,
@@ -75,46 +56,31 @@ def make_record(
         model=item.model.name,
         config=item.config.name,
         sample=item.sample,
-        outcome=verdict.outcome if verdict else Outcome.VOID,
-        reason=end.reason if isinstance(end, Verdict) else end.void,
-        detail=end.detail or _why_empty(run),
-        score=verdict.score if verdict else None,
-        answer=run.answer if run and run.stop else None,
-        cases=[case.as_json() for case in verdict.cases] if verdict else [],
-        vm_errors=failures,
+        **graded.in_record(failure.as_json("tool") for failure in run.failures),
+        answer=run.answer if run.stop else None,
         offered=list(item.config.tools),
-        tool_calls=run.tool_calls if run else {},
-        rounds=run.rounds if run else 0,
-        stop=run.stop if run else None,
-        tokens=run.tokens if run else Tokens(),
-        cost_usd=_cost_usd(calls, item.model.price) if run else None,
+        tool_calls=run.tool_calls,
+        rounds=run.rounds,
+        stop=run.stop,
+        tokens=run.tokens,
+        cost_usd=_cost_usd(calls, item.model.price),
         latency_s=round(latency_s, 3),
-        retries=run.retries if run else 0,
-        repairs=run.n_repairs if run else 0,
-        misfits=run.n_misfits if run else 0,
-        docs=_docs(run, verdict),
+        retries=run.retries,
+        repairs=run.n_repairs,
+        misfits=run.n_misfits,
+        docs=docs_use(verdict.extracted, run.searches).as_json() if run.searches else {},
         adaptations=sorted({name for call in calls for name in call.adaptations}),
-        served_model=run.served_model if run else None,
+        served_model=run.served_model,
         provider=item.model.provider,
         upstream=next((call.upstream for call in reversed(calls) if call.upstream), None),
-        vm=vm.label,
-        grader=GRADER_VERSION,
-        task_hash=item.task.task_hash,
     )
 
 
-def _docs(run: AgentRun | None, verdict: Verdict | None) -> dict[str, object]:
-    """What became of the searches; {} if there were none."""
-    if run is None or not run.searches:
-        return {}
-    return docs_use(verdict.extracted if verdict else (), run.searches).as_json()
-
-
-def _why_empty(run: AgentRun | None) -> str | None:
+def _why_empty(run: AgentRun) -> str | None:
     """What there is instead of an answer: a refusal, or a token limit that was used up before."""
-    if run is not None and run.stop is Stop.REFUSED:
+    if run.stop is Stop.REFUSED:
         return f"the model refused: {run.transcript.messages[-1]['refusal']}"
-    if run is None or not run.truncated or run.answer.strip():
+    if not run.truncated or run.answer.strip():
         return None
     last = run.transcript.calls[-1].tokens
     if last is None or not last.reasoning:

@@ -21,6 +21,7 @@ from pytest_sema_bench.docsearch.settings import (
 )
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.policy import Judge
+from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.resume import question_hashes
 from pytest_sema_bench.sema.vm import read_choice
@@ -41,8 +42,8 @@ class Plan:
     docs: DocsSettings = field(default_factory=DocsSettings)
     judge: Judge | None = None
     """None if the run is not judged."""
-    keys: tuple[str, ...] = field(default=(), repr=False)
-    """The keys in use, to be removed from whatever is written."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """Knows the keys in use, which are removed from whatever is written."""
 
     @property
     def questions(self) -> dict[str, str]:
@@ -92,7 +93,7 @@ def make_plan(
         root=root,
         docs=docs,
         judge=judge,
-        keys=known_keys(models, environment, docs.key_env),
+        redactor=Redactor(known_keys(models, environment, docs.key_env)),
     )
     _check_names(plan)
     if settings.max_cost_usd is not None and settings.replay is None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 from pytest_sema_bench.agent.loop import AgentRun, run_agent
@@ -29,12 +30,13 @@ from pytest_sema_bench.chat import (
 )
 from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.settings import DocsSettings
-from pytest_sema_bench.grading import Grader, Verdict
+from pytest_sema_bench.grading import Grader
 from pytest_sema_bench.limits import Ledger, Limiters, open_ledger
+from pytest_sema_bench.records.outcome import Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.run.item import WorkItem
-from pytest_sema_bench.run.outcome import NoVerdict, make_record
+from pytest_sema_bench.run.outcome import make_record, void_verdict
 from pytest_sema_bench.sema.vm import SemaVM, VMInfo, create_vm
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.suite.task import Task
@@ -57,17 +59,6 @@ class EngineOptions:
     """Folder with recorded exchanges to answer from, without any network."""
     docs: DocsSettings | None = None
     """How the documentation is searched; None for lexically."""
-    keys: tuple[str, ...] = ()
-    """The keys in use, to be removed from whatever is kept."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What came of a conversation."""
-
-    run: AgentRun | Exception
-    """An exception if there is nothing of it at all."""
-    latency_s: float
 
 
 class Resources:
@@ -83,6 +74,7 @@ class Resources:
         options: EngineOptions,
         ledger: Ledger,
         reference: ReferenceModel,
+        redactor: Redactor,
     ) -> None:
         self.vm_info = vm_info
         self._vm = vm
@@ -90,7 +82,7 @@ class Resources:
         self._limits = limits
         self._n_connections = n_connections
         self._options = options
-        self._redactor = Redactor(options.keys)
+        self._redactor = redactor
         self._ledger = ledger
         self._search = make_search(options.docs, vm=vm)
         self._limiters = Limiters(ledger, run=options.run, started=options.started)
@@ -108,6 +100,7 @@ class Resources:
         n_connections: int,
         options: EngineOptions,
         limits: Limits,
+        redactor: Redactor,
     ) -> "Resources":
         """All of it, with the VM started. Raises VMError if that cannot be."""
         ledger = open_ledger() if options.shared else Ledger(":memory:")
@@ -126,47 +119,38 @@ class Resources:
             options=options,
             ledger=ledger,
             reference=ReferenceModel(tasks),
+            redactor=redactor,
         )
 
-    async def ask(self, item: WorkItem) -> Asked:
-        """What came of the item's conversation, whatever it met."""
-        run: AgentRun | Exception
+    async def ask(self, item: WorkItem) -> tuple[AgentRun, float]:
+        """What came of the item's conversation, whatever it met, and the seconds that it took."""
         started = time.monotonic()
         try:
             run = await self._converse(item)
         except Exception as error:
-            run = error
-        return Asked(run=run, latency_s=time.monotonic() - started)
+            run = AgentRun(broken_off_by=error)
+        return run, time.monotonic() - started
 
-    async def conclude(self, item: WorkItem, asked: Asked) -> tuple[Record, dict[str, Any]]:
-        """The item's record, without any key for it is shown too, and its transcript."""
-        run = None if isinstance(asked.run, Exception) else asked.run
-        end = await self._end(item, asked.run)
-        record = make_record(item, run, end, latency_s=asked.latency_s, vm=self.vm_info)
-        transcript = run.transcript.as_json() if run else {"messages": [], "calls": []}
-        if isinstance(end, NoVerdict) and end.trace:
-            transcript["traceback"] = end.trace
-        return self._redacted(record), transcript
-
-    async def _end(self, item: WorkItem, run: AgentRun | Exception) -> Verdict | NoVerdict:
-        if isinstance(run, Exception):
-            return NoVerdict.because(run)
-        if run.broken_off_by is not None:
-            return NoVerdict.because(run.broken_off_by)
-        try:
-            return await self._grader.grade(item.task, run.answer, truncated=run.truncated)
-        except Exception as error:
-            return NoVerdict.because(error)
+    async def conclude(
+        self, item: WorkItem, run: AgentRun, latency_s: float
+    ) -> tuple[Record, dict[str, Any]]:
+        """The item's record and its transcript."""
+        error = run.broken_off_by
+        if error is None:
+            try:
+                verdict = await self._grader.grade(item.task, run.answer, truncated=run.truncated)
+            except Exception as fault:
+                error = fault
+        transcript = run.transcript.as_json()
+        if error is not None:
+            verdict = void_verdict(error)
+            if verdict.reason is Void.INTERNAL:
+                transcript["traceback"] = "".join(format_exception(error))
+        return make_record(item, run, verdict, latency_s=latency_s, vm=self.vm_info), transcript
 
     def count(self, record: Record) -> None:
         """Let the ledger know of an item that has ended."""
         self._ledger.book.count(self._options.run, graded=record.graded, n_retries=record.retries)
-
-    def _redacted(self, record: Record) -> Record:
-        """The record without any key, for it is shown as well as written."""
-        line = record.to_json()
-        cleaned = self._redactor.clean(line)
-        return record if cleaned == line else Record.from_json(cleaned)
 
     async def close(self) -> None:
         """Close connections and the VM."""

@@ -146,10 +146,10 @@ class Run:
             replace(item, sample=settings.samples + number)
             for task in tasks
             for item in self.plan.items(task)
-            if item.sample == 1 and TaskKey(task.id, item.item.setup) in broken
+            if item.sample == 1 and item.item.task_key in broken
             for number in range(1, settings.confirm + 1)
         ]
-        folder = RunFolder(self.folder.path / "confirm", keys=self.plan.keys)
+        folder = RunFolder(self.folder.path / "confirm", redactor=self.plan.redactor)
         folder.make()
         with closing(folder), closing(self._open_engine(tasks, folder)) as engine:
             engine.start(items)
@@ -205,7 +205,6 @@ class Run:
             record=settings.record,
             replay=settings.replay,
             docs=self.plan.docs,
-            keys=self.plan.keys,
         )
         return Engine(
             folder,
@@ -231,7 +230,7 @@ def make_run(plan: Plan, report_dir: Path, started: float) -> Run:
     new = report_dir / f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     folder = RunFolder(
         earlier.path if earlier else new,
-        keys=plan.keys,
+        redactor=plan.redactor,
         session=earlier.n_sessions + 1 if earlier else 1,
     )
     return Run(plan, folder, started=started, earlier=earlier)
@@ -241,7 +240,7 @@ def join_run(
     plan: Plan, path: Path, *, process: str, session: int, started: float, n_processes: int
 ) -> Run:
     """The run in a folder that another process has made, as one of several."""
-    folder = RunFolder(path, keys=plan.keys, process=process, session=session)
+    folder = RunFolder(path, redactor=plan.redactor, process=process, session=session)
     return Run(plan, folder, started=started, n_processes=n_processes, is_joined=True)
 
 

@@ -13,6 +13,7 @@ from pytest_sema_bench.records.folder import RunFolder, write_records
 from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.reader import read_records
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.redaction import Redactor
 from tests.samples.record import RECORD
 
 TRANSCRIPT = {"messages": [{"role": "user", "content": "Hm"}], "calls": []}
@@ -26,7 +27,7 @@ def run(tmp_path: Path) -> Path:
 
 def open_folder(run: Path, *keys: str, process: str | None = None) -> RunFolder:
     """The folder, made."""
-    folder = RunFolder(run, keys=keys, process=process)
+    folder = RunFolder(run, redactor=Redactor(keys), process=process)
     folder.make()
     return folder
 

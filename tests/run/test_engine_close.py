@@ -222,12 +222,11 @@ def test_several_engines_at_once_do_not_disturb_each_other(
 
 
 def test_an_item_is_named_as_in_pytest(task: Task) -> None:
-    """The first sample has no suffix; the id tells items of a run apart."""
+    """The first sample has no suffix."""
     model = Model(name=REFERENCE, id=REFERENCE, provider="offline", base_url=None)
     first = WorkItem(task=task, model=model, config=TOOLS)
     second = WorkItem(task=task, model=model, config=TOOLS, sample=2)
     assert (first.name, second.name) == ("double[reference-tools]", "double[reference-tools-s2]")
-    assert second.id == "double::double[reference-tools-s2]"
 
 
 def test_the_key_of_an_item_is_a_hash_of_all_that_is_asked(task: Task) -> None:

@@ -32,7 +32,6 @@ def test_names_tell_items_apart(item: WorkItem) -> None:
     """The first sample has the plain name."""
     third = replace(item, sample=3)
     assert (item.name, third.name) == ("double[m-tools]", "double[m-tools-s3]")
-    assert item.id == "double::double[m-tools]"
     assert (item.item.file, third.item.file) == ("double/m-tools-s1", "double/m-tools-s3")
 
 

@@ -18,7 +18,7 @@ from pytest_sema_bench.records.outcome import Outcome, Reason, Stop, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Call, Tokens, Transcript
 from pytest_sema_bench.run.item import WorkItem
-from pytest_sema_bench.run.outcome import NoVerdict, make_record
+from pytest_sema_bench.run.outcome import make_record, void_verdict
 from pytest_sema_bench.sema.vm import VMInfo
 from pytest_sema_bench.settings import Config
 from pytest_sema_bench.suite.task import Task, load_task
@@ -41,14 +41,11 @@ RUN = AgentRun(
     rounds=1,
     tool_calls={"eval_code": 1},
     n_repairs=1,
-    n_misfits=0,
-    failures=(),
-    searches=(),
-    transcript=Transcript(messages=(), calls=(CALL, CALL)),
+    transcript=Transcript(calls=(CALL, CALL)),
 )
 RIGHT = Verdict(outcome=Outcome.PASS, reason=Reason.RIGHT, score=1.0)
 
-VOIDS: dict[str, tuple[BaseException, Void]] = {
+VOIDS: dict[str, tuple[Exception, Void]] = {
     "refused before": (NotAsked("why"), Void.NOT_ASKED),
     "money": (BudgetSpent("why"), Void.BUDGET),
     "recording": (NoRecording("why"), Void.RECORDING),
@@ -66,20 +63,18 @@ def item(tmp_path_factory: pytest.TempPathFactory) -> WorkItem:
     return WorkItem(task=task, model=model, config=Config(name="tools"))
 
 
-def concluded(item: WorkItem, run: AgentRun | None, end: Verdict | NoVerdict = RIGHT) -> Record:
+def concluded(item: WorkItem, run: AgentRun, verdict: Verdict = RIGHT) -> Record:
     """The record."""
-    return make_record(item, run, end, latency_s=1.23456, vm=VM)
+    return make_record(item, run, verdict, latency_s=1.23456, vm=VM)
 
 
 @pytest.mark.parametrize("name", VOIDS)
 def test_what_is_not_the_models_doing_has_a_reason_of_its_own(item: WorkItem, name: str) -> None:
-    """Void, without score and answer; only what should not happen has a traceback."""
+    """Void, without score and answer, and nothing was paid for."""
     error, reason = VOIDS[name]
-    end = NoVerdict.because(error)
-    record = concluded(item, None, end)
-    assert (record.outcome, record.reason, record.score) == ("void", reason.value, None)
-    assert (record.answer, record.cases, record.cost_usd) == (None, [], None)
-    assert (end.trace is not None) == (reason is Void.INTERNAL)
+    record = concluded(item, AgentRun(broken_off_by=error), void_verdict(error))
+    assert (record.outcome, record.reason, record.score) == (Outcome.VOID, reason, None)
+    assert (record.answer, record.cases, record.cost_usd) == (None, [], 0.0)
     if reason is not Void.INTERNAL:
         assert record.detail == "why"
 
