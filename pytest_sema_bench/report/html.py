@@ -24,11 +24,13 @@ from pytest_sema_bench.gate.compare import Compared, Comparison
 from pytest_sema_bench.gate.verdict import GateVerdict
 from pytest_sema_bench.records.whole_file import whole_file
 from pytest_sema_bench.report.charts import line_points
+from pytest_sema_bench.report.ladder import effect_sentence
 from pytest_sema_bench.report.overview import Overview, item_href, list_href, make_overview
 from pytest_sema_bench.report.payload import SharedTexts, conversations, item_index, pack
 from pytest_sema_bench.report.runs import Merged
 from pytest_sema_bench.report.text import dollars, p_value, percent, points
 from pytest_sema_bench.tables.history import RunEntry, read_history, trends
+from pytest_sema_bench.tables.ladder import make_ladders
 
 _TEMPLATES = files("pytest_sema_bench.report") / "templates"
 _SCRIPTS = ("text.js", "data.js", "items.js", "item.js", "main.js")
@@ -90,6 +92,8 @@ def _chunks(
         "needed": max((t.samples_for_ten or 0 for t in tests.values()), default=0),
         "history": _history(merged),
         "sight": None if verdict else _sight(overview),
+        "ladders": make_ladders(merged.records),
+        "effect_sentence": effect_sentence,
         "index": item_index(merged.entries),
         "conversations": map(Markup, conversations(merged.entries, shared)),
         "shared": lambda: Markup(pack(shared.texts)),  # noqa: S704 - letters of base64

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from pytest_sema_bench.gate.stats import wilson_interval
 from pytest_sema_bench.report.text import (
     NO_VALUE,
     number,
@@ -49,14 +48,13 @@ def effect_sentence(effect: Effect) -> str:
 
 
 def _cells(rung: Rung) -> tuple[str, ...]:
-    rate = rung.n_pass / rung.n_graded if rung.n_graded else None
     return (
         rung.arm.name,
         "yes" if rung.arm.primer else "no",
         ", ".join(rung.arm.tools) or NO_VALUE,
         f"{rung.n_pass}/{rung.n_graded}",
-        percent(rate),
-        percent_interval(wilson_interval(rung.n_pass, rung.n_graded)),
+        percent(rung.rate),
+        percent_interval(rung.interval),
         number(rung.rounds, 1) if rung.n_graded else NO_VALUE,
         number(rung.tokens_per_solved, 0),
         number(rung.usd_per_solved, 4),

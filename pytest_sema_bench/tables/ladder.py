@@ -7,6 +7,7 @@ from math import nan
 
 from pytest_sema_bench.catalog.arms import DOCS, EVAL, LADDER, Arm
 from pytest_sema_bench.gate.compare import Comparison, compare_groups
+from pytest_sema_bench.gate.stats import wilson_interval
 from pytest_sema_bench.gate.task_results import Group, group_records
 from pytest_sema_bench.records.record import Record
 
@@ -27,6 +28,16 @@ class Rung:
     usd_per_solved: float | None
     """These two are over all graded items, right or wrong; None when nothing was solved, and
     when a price is unknown."""
+
+    @property
+    def rate(self) -> float | None:
+        """Pass rate in [0, 1]; None when nothing was graded."""
+        return self.n_pass / self.n_graded if self.n_graded else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the rate."""
+        return wilson_interval(self.n_pass, self.n_graded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
