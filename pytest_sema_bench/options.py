@@ -251,8 +251,8 @@ OPTIONS = (
         "resume",
         "RUN",
         TEXT,
-        "take up the newest unfinished run of the same models, or the named one: verdicts "
-        "are kept, what is void or missing is asked again",
+        "take up the newest run of the same models, or the named one: verdicts are kept, what is "
+        "void or missing is asked again, a finished run is shown",
         in_file=False,
         bare="newest",
     ),

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.plugin.items import items_to_run
-from pytest_sema_bench.plugin.progress import shown_progress
+from pytest_sema_bench.plugin.progress import say, shown_progress
 from pytest_sema_bench.plugin.summary import Summary
 from pytest_sema_bench.records.reader import ITEMS_FILE
 from pytest_sema_bench.run.item import WorkItem
@@ -28,7 +28,9 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Where workers will run the items, find out here, once, whether that can work."""
+        """Say what is taken up, and where workers will run the items whether that can work."""
+        if self._run.plan.settings.resume is not None:
+            say(self._config, self._run.note)
         if self._has_workers:
             self._open([])
             self._run.stop()

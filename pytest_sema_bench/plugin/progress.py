@@ -1,10 +1,11 @@
-"""A line now and then that says how a run is going: money, calls in flight, retries, void."""
+"""What the user is told besides the table: a line at the time, or now and then how it goes."""
 
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,15 @@ from pytest_sema_bench.records.reader import read_items
 EVERY_S = 15.0
 _LOOK_S = 1.0
 """How soon a note is told."""
+
+
+def say(config: pytest.Config, line: str) -> None:
+    """A line for the user, on standard error where pytest has no terminal to write it to."""
+    reporter: Any = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        print(f"sema-bench: {line}", file=sys.stderr)
+    else:
+        reporter.write_line(f"sema-bench: {line}")
 
 
 class Terminal:

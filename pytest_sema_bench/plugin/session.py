@@ -108,12 +108,6 @@ class Collecting:
         self._run = run
         self._levels = {level.name for level in levels_of(run.plan.tasks_root)}
 
-    def pytest_report_header(self) -> str | None:
-        """Which run is taken up, where that was asked for."""
-        if self._run.plan.settings.resume is None:
-            return None
-        return f"sema-bench: {self._run.note}"
-
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> TaskFile | None:
         """A collector for each task file."""
         if file_path.suffix not in (".yaml", ".yml") or not is_task_file(file_path):

@@ -1,6 +1,5 @@
 """The end of a run: the tables, the verdict, and what it all exits with."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.gate.policy import Judgement
 from pytest_sema_bench.plugin.items import shown_folder
+from pytest_sema_bench.plugin.progress import say
 from pytest_sema_bench.plugin.reporting import BENCH_ITEM
 from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.records.outcome import Void
@@ -62,12 +62,13 @@ class Summary:
         try:
             run = read_run(folder.path, may_be_empty=True)
         except BenchError as error:
-            self._trouble.append(f"sema-bench: no table and no verdict: {error}")
+            self._trouble.append(f"no table and no verdict: {error}")
             return
         self.records, levels = run.records, run.manifest.levels
         self.tables = make_tables(run.records, run.items, levels)
         self._error_tables = make_error_tables(run.records, levels)
-        run = manifest.end(run, exit_status)
+        if not self._run.is_shown_again:
+            run = manifest.end(run, exit_status)
         if exit_status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             self._judge_run(run)
             session.exitstatus = self._exit_status(exit_status, run.records)
@@ -77,8 +78,9 @@ class Summary:
         self._write_report(run)
         folder.write_summary("\n".join([f"# {folder.path.name}\n", *self._lines(markdown=True)]))
         if not session.config.pluginmanager.hasplugin("terminalreporter"):
-            told = f"sema-bench: the table is in {self.shown_run_folder / 'summary.md'}"
-            print(told, *self._trouble, sep="\n", file=sys.stderr)
+            say(session.config, f"the table is in {self.shown_run_folder / 'summary.md'}")
+            for line in self._trouble:
+                say(session.config, line)
 
     def _write_report(self, run: RunData) -> None:
         """report.html; a run without one is still a run."""
@@ -91,7 +93,7 @@ class Summary:
                 compared=judgement.compared if judgement else None,
             )
         except (BenchError, OSError) as error:
-            self._trouble.append(f"sema-bench: no report.html: {error}")
+            self._trouble.append(f"no report.html: {error}")
 
     @property
     def newly_broken(self) -> frozenset[TaskKey]:
@@ -112,7 +114,7 @@ class Summary:
             if doubtful and (confirmations := self._run.confirm(doubtful)):
                 self.judgement = self._judge.judge(run, confirmations)
         except BenchError as error:
-            self._trouble.append(f"sema-bench: the broken tasks were not confirmed: {error}")
+            self._trouble.append(f"the broken tasks were not confirmed: {error}")
 
     def _exit_status(self, exit_status: int, records: Sequence[Record]) -> int:
         """The gate's; without one pytest's, but that a spent budget has a status of its own."""
@@ -128,8 +130,10 @@ class Summary:
         if not self.tables and not self._trouble:
             return
         terminalreporter.section("sema-bench", sep="=")
-        for line in (*self._lines(), *self._trouble):
+        for line in self._lines():
             terminalreporter.write_line(line)
+        for line in self._trouble:
+            terminalreporter.write_line(f"sema-bench: {line}")
         terminalreporter.write_line(f"run folder: {self.shown_run_folder}")
         terminalreporter.write_line(f"report:     {self.shown_run_folder / 'report.html'}")
 

@@ -71,7 +71,7 @@ class RunFolder:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise SettingsError(f"the run {self.path} is still under way") from None
+            raise SettingsError(f"the run {self.path.name} is still under way") from None
         except OSError as error:
             raise SettingsError(f"the run {self.path} cannot be taken up: {error}") from error
         self._in_use = lock

@@ -1,4 +1,4 @@
-"""Taking up a run that did not end: which one, and what of it is kept.
+"""Taking up a run: which one, and what of it is kept.
 
 A verdict is kept, whether right or wrong; what is void or missing is asked again. Questions are
 told apart by their content hash, never by their place.
@@ -14,7 +14,7 @@ from pytest_sema_bench.grading.grader import GRADER_VERSION
 from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.outcome import RunStatus
-from pytest_sema_bench.records.reader import RUN_FILE, read_manifest, read_run
+from pytest_sema_bench.records.reader import RUN_FILE, read_items, read_manifest, read_run
 from pytest_sema_bench.records.record import Record, content_key
 from pytest_sema_bench.run.item import ask_content, asked_config
 from pytest_sema_bench.settings import NEWEST, Config
@@ -33,14 +33,25 @@ class ResumedRun:
     """What its records say was spent, void ones too."""
     torn: tuple[str, ...]
     """Records files whose last line was half-written and is left out."""
+    planned: frozenset[str | None]
+    """The keys of all its items."""
+    is_finished: bool
+    """Whether everything in it has a verdict."""
 
     @property
     def note(self) -> str:
         """What the user is told."""
-        text = f"takes up {self.path.name}: {len(self.verdicts)} verdicts are kept"
+        name, n_verdicts = self.path.name, len(self.verdicts)
+        if self.is_finished:
+            return f"{name} is finished: its {n_verdicts} verdicts are shown again"
+        text = f"takes up {name}: {n_verdicts} verdicts are kept"
         if self.torn:
             text += f"; the half-written last line of {', '.join(self.torn)} is dropped"
         return text
+
+    def holds(self, other: Path) -> bool:
+        """Whether all items of the run in another folder are among its own."""
+        return {entry.key for entry in read_items(other)} <= self.planned
 
 
 def question_hashes(pairs: Iterable[tuple[Model, Config]]) -> dict[str, str]:
@@ -56,18 +67,20 @@ def question_hashes(pairs: Iterable[tuple[Model, Config]]) -> dict[str, str]:
 def find_resumed(
     name: str, report_dir: Path, questions: Mapping[str, str], tasks: Mapping[str, str | None]
 ) -> ResumedRun | None:
-    """The run called `name`, or the newest unfinished one that asks any of the same questions.
+    """The run called `name`, or the newest one that asks any of the same questions.
 
-    `tasks` are the settings that say which tasks are asked.
+    One that is unfinished goes before those that are finished, unless a newer of these holds all
+    of it. `tasks` are the settings that say which tasks are asked.
 
-    None if there is no such newest one. Raises SettingsError for a name without a run, BenchError
-    if its records cannot be read.
+    None if there is no such newest one. Raises SettingsError for a name without a run and for a run
+    that is still under way, BenchError if its records cannot be read.
     """
     if name != NEWEST:
         path = Path(name) if Path(name).is_dir() else report_dir / name
         if not (path / RUN_FILE).is_file():
             raise SettingsError(f"--sema-resume: there is no run {name!r} in {report_dir}")
-        return read_resumed(path.resolve())
+        return _free(path.resolve())
+    finished: ResumedRun | None = None
     # A run's name begins with its time.
     for path in sorted(report_dir.glob(f"*/{RUN_FILE}"), reverse=True):
         try:
@@ -78,20 +91,26 @@ def find_resumed(
         same_tasks = all(manifest.settings.get(name) == value for name, value in tasks.items())
         if manifest.grader not in (None, GRADER_VERSION):
             continue  # its verdicts are those of another grader
-        unfinished = manifest.state is not RunStatus.FINISHED or manifest.n_void
-        if unfinished and same and same_tasks and _is_free(path.parent):
-            return read_resumed(path.parent)
-    return None
+        if not (same and same_tasks):
+            continue
+        if manifest.state is RunStatus.FINISHED and not manifest.n_void:
+            finished = finished or _free(path.parent)
+        elif finished is None or not finished.holds(path.parent):
+            return _free(path.parent)
+    return finished
 
 
-def _is_free(path: Path) -> bool:
+def _free(path: Path) -> ResumedRun:
+    """The run in a folder, if no other process writes to it. Raises SettingsError."""
     folder = RunFolder(path)
     try:
         folder.take()
-    except SettingsError:
-        return False
+    except SettingsError as error:
+        raise SettingsError(
+            f"--sema-resume: {error}; wait for its end, or begin another without --sema-resume"
+        ) from error
     folder.close()
-    return True
+    return read_resumed(path)
 
 
 def read_resumed(path: Path) -> ResumedRun:
@@ -105,4 +124,6 @@ def read_resumed(path: Path) -> ResumedRun:
         n_sessions=len(run.manifest.begun),
         spent_usd=sum(record.cost_usd or 0.0 for record in run.written),
         torn=run.torn,
+        planned=frozenset(entry.key for entry in run.items),
+        is_finished=run.manifest.state is RunStatus.FINISHED and not run.manifest.n_void,
     )

@@ -59,6 +59,8 @@ class Run:
         self.manifest = Manifest(plan, folder)
         self.began = False
         """Whether this process has made the run's folder."""
+        self.is_shown_again = False
+        """Whether all that is asked has its verdict from before, so that nothing changes."""
         self._earlier = earlier
         self._n_processes = n_processes
         self._is_joined = is_joined
@@ -70,7 +72,7 @@ class Run:
     def note(self) -> str:
         """What is taken up, for the user."""
         if self._earlier is None:
-            return "there is no unfinished run of these models to take up; a new one begins"
+            return "there is no run of these models to take up; a new one begins"
         return self._earlier.note
 
     def add_task(self, task: Task) -> None:
@@ -93,12 +95,16 @@ class Run:
         try:
             if any(model.name == REFERENCE for model in self.plan.models):
                 check_references([item.task for item in items])
-            self._engine = engine = self._open_engine([item.task for item in items], self.folder)
             if self._is_joined:
                 # What others have finished: an earlier run, or a worker that died.
                 self._earlier = read_resumed(self.folder.path)
-            else:
+            self.is_shown_again = bool(items) and all(map(self._is_known, items))
+            if self.is_shown_again:
                 self._make_folder()
+                return
+            self._engine = engine = self._open_engine([item.task for item in items], self.folder)
+            self._make_folder()
+            if not self._is_joined:
                 self._open_account()
             if items and (writes_items or not (self.folder.path / RUN_FILE).is_file()):
                 self.manifest.begin(items, engine.vm_info, self.started)
@@ -109,7 +115,8 @@ class Run:
 
     def ask(self, items: Iterable[WorkItem]) -> None:
         """Put items under way, in this order, but for those that have a verdict."""
-        self._opened.start(self.to_ask(items))
+        if new := self.to_ask(items):
+            self._opened.start(new)
 
     def to_ask(self, items: Iterable[WorkItem]) -> list[WorkItem]:
         """Those of the items that have no verdict from before."""
@@ -163,6 +170,12 @@ class Run:
         else:
             self.folder.discard()
 
+    def _is_known(self, item: WorkItem) -> bool:
+        earlier = self._earlier
+        if earlier is None:
+            return False
+        return item.key in earlier.verdicts and item.key in earlier.planned
+
     @property
     def _opened(self) -> Engine:
         if isinstance(self._engine, BenchError):
@@ -170,6 +183,8 @@ class Run:
         return self._engine
 
     def _make_folder(self) -> None:
+        if self._is_joined:
+            return
         try:
             self.folder.make()
         except OSError as error:

@@ -32,14 +32,52 @@ def test_verdicts_are_kept_and_void_items_are_asked_again(
     assert (run["state"], len(run["begun"])) == ("finished", 2)
 
 
-def test_a_finished_run_is_left_alone(bench_dir: BenchDir, chat_server: ChatServer) -> None:
-    """Where nothing is unfinished a new run begins, and says so."""
+def test_a_finished_run_is_shown_again(
+    bench_dir: BenchDir,
+    chat_server: ChatServer,
+    workers: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same table and exit status, without a request, a VM or a change to what it holds."""
+    chat_server.play(bench_dir.script(palindrome=WRONG))
+    first = bench_dir.ask(chat_server)
+    folder, n_requests = bench_dir.run_folder, chat_server.n_requests
+    before = (folder / "run.json").read_text()
+    if "-n2" not in workers:  # workers start their VM before they know what there is to ask
+        monkeypatch.setenv("PATH", "/nonexistent")
+    again = bench_dir.ask(chat_server, "--sema-resume", *workers)
+    assert again.ret == first.ret == pytest.ExitCode.TESTS_FAILED
+    again.assert_outcomes(passed=3, failed=1)
+    again.stdout.fnmatch_lines([f"sema-bench: {folder.name} is finished*4 verdicts are shown*"])
+    assert read_table(again.outlines, "m-tools") == read_table(first.outlines, "m-tools")
+    assert chat_server.n_requests == n_requests
+    assert list(bench_dir.path.glob("reports/*/run.json")) == [folder / "run.json"]
+    if "-n2" not in workers:
+        assert (folder / "run.json").read_text() == before
+
+
+def test_what_a_finished_run_does_not_hold_is_added_to_it(
+    bench_dir: BenchDir, chat_server: ChatServer
+) -> None:
+    """A run of one task is taken up by one of all, and keeps its verdict."""
     chat_server.play(bench_dir.script())
-    bench_dir.ask(chat_server)
+    bench_dir.ask(chat_server, "-k", "adding")
+    chat_server.requests.clear()
     result = bench_dir.ask(chat_server, "--sema-resume")
-    result.stdout.fnmatch_lines(["*there is no unfinished run of these models*a new one begins"])
     result.assert_outcomes(passed=4)
-    assert len(list(bench_dir.path.glob("reports/*/run.json"))) == 2
+    assert bench_dir.asked(chat_server) == {"palindrome", "doubling", "summing"}
+    assert read_table(result.outlines, "m-tools")["all"]["passed"] == "4"
+
+
+@pytest.mark.parametrize("options", [(), ("-q",), ("-qq",), ("-p", "no:terminal")], ids=" ".join)
+def test_where_there_is_nothing_to_take_up_the_user_hears_so(
+    bench_dir: BenchDir, options: tuple[str, ...]
+) -> None:
+    """However little pytest says: a new run costs what nobody may have expected."""
+    result = bench_dir.run(REFERENCE, "--sema-resume", "-k", "adding", *options)
+    assert result.ret == pytest.ExitCode.OK
+    told = [line for line in (*result.outlines, *result.errlines) if "a new one begins" in line]
+    assert told == ["sema-bench: there is no run of these models to take up; a new one begins"]
 
 
 def test_a_run_can_be_named(bench_dir: BenchDir, chat_server: ChatServer) -> None:
@@ -104,19 +142,22 @@ def test_a_run_of_other_questions_is_not_taken_up(
 def test_a_run_that_is_under_way_is_not_taken_up(
     bench_dir: BenchDir, chat_server: ChatServer
 ) -> None:
-    """Two processes never write to one run: the second begins a new one."""
+    """A usage error names it: neither do two processes write to one run nor is it paid twice."""
     chat_server.play(bench_dir.script(doubling=HANG))
     run = bench_dir.start(*bench_dir.asking(chat_server), "-k", "doubling")
     try:
         wait_until(lambda: chat_server.n_requests == 1)
         chat_server.play(bench_dir.script())
-        result = bench_dir.ask(chat_server, "-k", "doubling", "--sema-resume")
+        name = bench_dir.run_folder.name
+        for resume in ("--sema-resume", f"--sema-resume={name}"):
+            result = bench_dir.ask(chat_server, "-k", "doubling", resume)
+            assert result.ret == pytest.ExitCode.USAGE_ERROR
+            result.stderr.fnmatch_lines([f"ERROR: --sema-resume: * {name} is still under way; *"])
     finally:
         kill_tree(psutil.Process(run.pid))
         run.wait()
-    result.assert_outcomes(passed=1, deselected=3)
-    result.stdout.fnmatch_lines(["*a new one begins"])
-    assert len(list(bench_dir.path.glob("reports/*/run.json"))) == 2
+    assert chat_server.n_requests == 1
+    assert len(list(bench_dir.path.glob("reports/*/run.json"))) == 1
 
 
 def test_a_damaged_record_is_an_error_that_names_the_run(bench_dir: BenchDir) -> None:

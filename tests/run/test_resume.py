@@ -11,6 +11,7 @@ import pytest
 from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.errors import BenchError, SettingsError
 from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.outcome import Outcome, Void
 from pytest_sema_bench.run.resume import find_resumed, question_hashes, read_resumed
 from pytest_sema_bench.settings import NEWEST, Config, Sampling
@@ -37,6 +38,12 @@ def write_run(folder: Path, name: str, **content: Any) -> Path:
     return path
 
 
+def write_items(run: Path, *keys: str) -> None:
+    """Let a run have set out to ask these."""
+    item = PlannedItem.of(RECORD)
+    (run / "items.json").write_text(json.dumps([replace(item, key=k).to_json() for k in keys]))
+
+
 def found(folder: Path, name: str = NEWEST, questions: Mapping[str, str] = QUESTIONS) -> str | None:
     """The name of the run that is taken up."""
     earlier = find_resumed(name, folder, questions, {"suite": "core", "tasks": None})
@@ -45,11 +52,20 @@ def found(folder: Path, name: str = NEWEST, questions: Mapping[str, str] = QUEST
 
 @pytest.mark.parametrize("state", STATES)
 def test_a_run_with_something_left_to_ask_is_taken_up(tmp_path: Path, state: str) -> None:
-    """The newest one; a finished one is passed over."""
+    """The newest one; a finished one that does not hold all of it is passed over."""
     write_run(tmp_path, "20260101-000000-a")
-    write_run(tmp_path, "20260102-000000-a", **STATES[state])
-    write_run(tmp_path, "20260103-000000-a", state="finished", n_void=0)
+    write_items(write_run(tmp_path, "20260102-000000-a", **STATES[state]), "a", "b")
+    write_items(write_run(tmp_path, "20260103-000000-a", state="finished", n_void=0), "a")
     assert found(tmp_path) == "20260102-000000-a"
+
+
+def test_a_finished_run_is_found_where_nothing_is_left_of_the_others(tmp_path: Path) -> None:
+    """Whoever ran it all after an interruption has nothing to ask any more."""
+    write_items(write_run(tmp_path, "20260101-000000-a", state="finished", n_void=0), "a", "b")
+    assert found(tmp_path) == "20260101-000000-a"
+    write_items(write_run(tmp_path, "20260102-000000-a"), "a")
+    write_items(write_run(tmp_path, "20260103-000000-a", state="finished", n_void=0), "a", "b")
+    assert found(tmp_path) == "20260103-000000-a"
 
 
 def test_one_question_in_common_is_enough(tmp_path: Path) -> None:
@@ -77,13 +93,15 @@ def test_a_damaged_run_is_passed_over_unless_it_is_named(tmp_path: Path) -> None
         found(tmp_path, "20260102-000000-a")
 
 
-def test_a_run_in_use_is_passed_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [NEWEST, "20260101-000000-a"])
+def test_a_run_in_use_is_an_error(tmp_path: Path, name: str) -> None:
     """Another process writes to it; once that has ended it is free."""
     folder = RunFolder(write_run(tmp_path, "20260101-000000-a"))
     folder.take()
-    assert not found(tmp_path)
+    with pytest.raises(SettingsError, match="the run 20260101-000000-a is still under way; wait"):
+        found(tmp_path, name)
     folder.close()
-    assert found(tmp_path)
+    assert found(tmp_path, name)
 
 
 def test_a_named_run_is_taken_by_name_or_path(tmp_path: Path) -> None:
