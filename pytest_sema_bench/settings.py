@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 DEFAULT_MAX_TOKENS = 4096
+DEFAULT_SUITE = "core"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ class Settings:
     samples: int = 1
     concurrency: int = 32
     vm: str = "wasm"
-    suite: str = "core"
+    suite: str = DEFAULT_SUITE
     """A bundled suite, or the folder of another one."""
     tasks: Path | None = None
     """Folder or file with tasks, in place of a suite."""

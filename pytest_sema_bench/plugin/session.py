@@ -7,6 +7,7 @@ controller, an xdist worker. They exist only in runs that ask for models.
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ from pytest_sema_bench.plugin.summary import Summary
 from pytest_sema_bench.plugin.worker import Share, Worker
 from pytest_sema_bench.run.plan import Plan, make_plan, tasks_root
 from pytest_sema_bench.run.run import Run, make_run
-from pytest_sema_bench.suite.folder import SUITE_FILE, is_task_file, levels_of
+from pytest_sema_bench.settings import DEFAULT_SUITE, Settings
+from pytest_sema_bench.suite.folder import SUITE_FILE, is_task_file, levels_of, suite_of
 
 _SELECTING = ("keyword", "markexpr", "deselect", "lf")
 """Options with which a user chooses a part of the tasks."""
@@ -43,7 +45,7 @@ def register(config: pytest.Config) -> None:
 def read_plan(config: pytest.Config) -> Plan:
     """The plan for pytest's options. Raises SettingsError."""
     given = {option.name: config.getoption(option.flag) for option in OPTIONS}
-    settings = read_settings(given, config.rootpath)
+    settings = _with_named_suite(config, read_settings(given, config.rootpath))
     if config.getoption("dist", "no") == "each":
         raise SettingsError(
             "--dist=each would ask every question once per worker and pay for each; "
@@ -57,16 +59,31 @@ def read_plan(config: pytest.Config) -> Plan:
     )
 
 
+def _with_named_suite(config: pytest.Config, settings: Settings) -> Settings:
+    """The settings with the suite of the paths on the command line, where no option names one."""
+    if config.getoption("--sema-suite") is not None or settings.tasks is not None:
+        return settings
+    suites = (suite_of(path) for path in _named_paths(config))
+    named = next((suite.name_or_folder for suite in suites if suite), None)
+    # What pyproject.toml names stands, unless it is what would be the suite anyway.
+    return replace(settings, suite=named) if named and settings.suite == DEFAULT_SUITE else settings
+
+
 def _is_limited(config: pytest.Config, root: Path) -> bool:
     """Whether the user chose a part of the tasks."""
     # Each option is that of a plugin that may be switched off.
     if any(getattr(config.option, name, None) for name in _SELECTING):
         return True
+    named = _named_paths(config)
+    return bool(named) and not any(root.is_relative_to(path) for path in named)
+
+
+def _named_paths(config: pytest.Config) -> list[Path]:
+    """The paths on the command line."""
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        return False
+        return []
     here = config.invocation_params.dir
-    named = [(here / arg.partition("::")[0]).resolve() for arg in config.args]
-    return not any(root.is_relative_to(path) for path in named)
+    return [(here / arg.partition("::")[0]).resolve() for arg in config.args]
 
 
 def _hooks(config: pytest.Config, plan: Plan) -> Iterator[tuple[str, object]]:

@@ -19,9 +19,10 @@ from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.outcome import RunStatus
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.suite import SuiteId
+from pytest_sema_bench.settings import DEFAULT_SUITE
 
 RUN_FILE, ITEMS_FILE = "run.json", "items.json"
-_OLD_SETTINGS = {"tasks": None, "suite": "core"}
+_OLD_SETTINGS = {"tasks": None, "suite": DEFAULT_SUITE}
 """What runs asked that do not say so: the first had one suite."""
 # `records.jsonl`, then `records-2.jsonl` of a second session, `records-gw1-2_3.jsonl` of a worker's
 # third file in it: the number without letters before it is the session's.

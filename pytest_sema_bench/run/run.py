@@ -30,7 +30,7 @@ from pytest_sema_bench.run.plan import Plan
 from pytest_sema_bench.run.resources import EngineOptions
 from pytest_sema_bench.run.resume import ResumedRun, find_resumed, read_resumed
 from pytest_sema_bench.settings import Settings
-from pytest_sema_bench.suite.folder import Suite
+from pytest_sema_bench.suite.folder import Suite, suite_of
 from pytest_sema_bench.suite.task import Task, check_one_suite, check_unique, load_tasks
 
 _POLL_S = 0.2
@@ -65,7 +65,7 @@ class Run:
         self._n_processes = n_processes
         self._is_joined = is_joined
         self._tasks: dict[str, Task] = {}
-        self._suite: Suite | None = None
+        self._suite: Suite | None = suite_of(plan.tasks_root)
         self._engine: Engine | BenchError = BenchError("the run has not begun")
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_sema_bench.errors import SettingsError, TaskError
 from pytest_sema_bench.records.suite import SuiteId, in_order
+from pytest_sema_bench.settings import DEFAULT_SUITE
 from pytest_sema_bench.user_file import read_yaml
 
 SUITE_FILE = "suite.yaml"
@@ -45,6 +46,11 @@ class Suite:
         """The names of the levels, in order."""
         return tuple(level.name for level in self.levels)
 
+    @property
+    def name_or_folder(self) -> str:
+        """What `--sema-suite` takes for it: the name of a bundled suite, else its folder."""
+        return self.name if self.folder.parent == suites_folder().resolve() else str(self.folder)
+
     @cached_property
     def id(self) -> SuiteId:
         """What records say of it; its files are read once for that."""
@@ -73,7 +79,7 @@ def bundled_suites() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in suites_folder().glob(f"*/{SUITE_FILE}")))
 
 
-def suite_folder(name: str | Path = "core") -> Path:
+def suite_folder(name: str | Path = DEFAULT_SUITE) -> Path:
     """The folder of a suite: a bundled one by its name, any other by its folder.
 
     Raises SettingsError if there is neither.

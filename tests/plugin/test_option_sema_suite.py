@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
+from pytest_sema_bench.records.suite import SuiteId
 from tests.plugin.bench_dir import REFERENCE, BenchDir, read_table
+from tests.samples.outcomes import records_of, write_run
 
 SUITE = """
 name: steps
@@ -59,6 +61,28 @@ def test_pyproject_names_a_suite_beside_it(steps: BenchDir) -> None:
     assert len(steps.collect(REFERENCE, "--sema-tasks=tasks")) == 4
 
 
+def test_paths_on_the_command_line_name_their_suite(steps: BenchDir) -> None:
+    """Its levels are markers, and run.json says where the tasks are, for regrade and resume."""
+    (steps.path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    result = steps.run(REFERENCE, "steps/Cold", "-m", "Cold", "--strict-markers")
+    result.assert_outcomes(passed=1)
+    run = json.loads((steps.run_folder / "run.json").read_text())
+    assert run["settings"]["suite"] == str(steps.path / "steps")
+    assert run["suite"]["name"] == "steps"
+
+
+def test_a_baseline_of_another_suite_is_a_usage_error(steps: BenchDir) -> None:
+    """Before anything is asked, whether an option or a path names the suite."""
+    run = steps.path / "core-run"
+    write_run(run, records_of({"L1-01-list": "p"}, suite=SuiteId(name="core", version=1, hash="h")))
+    (steps.path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    for suite in ("--sema-suite=steps", "steps/Cold"):
+        result = steps.run_here(REFERENCE, suite, "--sema-baseline=core-run")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        text = "*the run is of the suite steps and --sema-baseline=*of core*"
+        result.stderr.fnmatch_lines([text])
+
+
 REFUSED = {
     "unknown": ("--sema-suite=fontier", "*'fontier' is neither a bundled suite (core, frontier)*"),
     "a folder without suite.yaml": ("--sema-suite=tasks", "*use --sema-tasks*"),
@@ -82,6 +106,9 @@ def test_a_run_has_tasks_of_one_suite(steps: BenchDir) -> None:
     for file in (steps.path / "other").glob("*/*.yaml"):
         file.write_text(file.read_text().replace("-01-", "-02-"))
         file.rename(file.with_name(file.name.replace("01", "02")))
-    result = steps.run_here(REFERENCE, "--collect-only", "steps", "other")
-    assert result.ret == pytest.ExitCode.INTERRUPTED
-    result.stdout.fnmatch_lines(["*is of the suite other, but others of this run are of steps*"])
+    (steps.path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    for args in (("steps", "other"), ("--sema-suite=steps", "other")):
+        result = steps.run_here(REFERENCE, "--collect-only", *args)
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        text = "*is of the suite other, but others of this run are of steps*"
+        result.stdout.fnmatch_lines([text])
