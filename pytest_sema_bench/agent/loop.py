@@ -31,6 +31,8 @@ from pytest_sema_bench.records.transcript import (
     Tokens,
     Transcript,
 )
+from pytest_sema_bench.sema.versions import text_on
+from pytest_sema_bench.sema.vm.install import pinned_version
 from pytest_sema_bench.settings import Config
 
 
@@ -101,17 +103,19 @@ async def run_agent(
     model_id: str,
     config: Config,
     toolbox: Toolbox,
+    sema: str | None = None,
     conversation: str | None = None,
     text_tool_calls: TextToolCalls = TextToolCalls.READ,
     tell: Callable[[str], None] = lambda note: None,
 ) -> AgentRun:
     """The run, which may have been broken off by what is not the model's doing.
 
+    `sema` is the version that is explained, the pinned one if nothing is said.
     `tell` is called with what the user should hear of the server, as often as it is seen.
     """
     loop = _Loop(model_id, config, toolbox, text_tool_calls, tell)
     loop.messages += [
-        {"role": "system", "content": system_prompt(config)},
+        {"role": "system", "content": system_prompt(config, sema)},
         {"role": "user", "content": prompt},
     ]
     try:
@@ -251,13 +255,14 @@ class _Loop:
 
 
 @cache
-def system_prompt(config: Config) -> str:
-    """What every conversation of a configuration starts with."""
+def system_prompt(config: Config, sema: str | None = None) -> str:
+    """What every conversation of a configuration starts with, for a version of Sema."""
     if config.system_prompt is not None:
         text = config.system_prompt.read_text(encoding="utf-8")
     else:
         name = "system.md" if config.primer else "cold.md"
         text = (files("pytest_sema_bench.agent.prompts") / name).read_text("utf-8")
+        text = text_on(text, sema or pinned_version())
     if not config.tools:
         return text.strip()
     return f"{text.strip()}\n\n{about_tools(config.tools, config.max_rounds)}"

@@ -175,6 +175,7 @@ class Resources:
                 model_id=item.model.id,
                 config=config,
                 toolbox=self._toolboxes[config.name],
+                sema=self.vm_info.version,
                 conversation=item.item.file,
                 text_tool_calls=item.model.text_tool_calls,
                 tell=lambda note: self._note(item.model, note),

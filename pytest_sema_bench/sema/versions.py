@@ -29,3 +29,11 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 ALWAYS = Versions()
+_MARKED = re.compile(r"\{(since|until) (\d+\.\d+\.\d+): ([^{}]*)\}")
+
+
+def text_on(text: str, version: str) -> str:
+    """The text with `{since 2.0.0: …}` as its content or as nothing, and `{until …}` so too."""
+    return _MARKED.sub(
+        lambda mark: mark[3] if version in Versions(**{mark[1]: mark[2]}) else "", text
+    )

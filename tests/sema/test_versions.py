@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_sema_bench.sema.versions import ALWAYS, Versions
+from pytest_sema_bench.sema.versions import ALWAYS, Versions, text_on
 
 NEW, OLD = Versions(since="2.0.0"), Versions(until="2.0.0")
 BETWEEN = Versions(since="1.9.0", until="1.36.0")
@@ -26,3 +26,10 @@ def test_a_range_holds_from_its_first_version_to_the_one_that_ends_it(
 ) -> None:
     """`since` is in the range, `until` is not; numbers count, not letters."""
     assert (version in versions) is holds
+
+
+def test_a_text_says_what_holds_for_a_version() -> None:
+    """Marked parts come or go without their marks; braces of Sema's own stay."""
+    text = "a{until 2.0.0:  and b}{since 2.0.0:  or c} {:k 1} {{since}}"
+    assert text_on(text, "1.36.0") == "a and b {:k 1} {{since}}"
+    assert text_on(text, "2.1.0") == "a or c {:k 1} {{since}}"
