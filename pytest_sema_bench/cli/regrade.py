@@ -39,7 +39,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if not run.records:
         print(f"sema-bench regrade: {path} holds no records", file=sys.stderr)
         return 2
-    tasks = load_tasks(arguments.tasks or _tasks_of(run))
+    tasks = load_tasks(arguments.tasks or tasks_of(run))
     regrading = asyncio.run(_regrade(run.records, tasks, vm_name(arguments)))
     folder = new_folder(path)
     folder.mkdir()
@@ -51,7 +51,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _tasks_of(run: RunData) -> Path:
+def tasks_of(run: RunData) -> Path:
     """The folder of tasks that the run used, if it is still there; else the bundled suite."""
     tasks, suite = (run.manifest.settings[name] for name in ("tasks", "suite"))
     if tasks is None:

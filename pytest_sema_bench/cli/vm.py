@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 
+from pytest_sema_bench.cli import vm_compare
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
 from pytest_sema_bench.sema.vm import Evaluation, create_vm
 from pytest_sema_bench.settings import Limits
@@ -12,6 +13,7 @@ from pytest_sema_bench.settings import Limits
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `vm` with its sub-commands."""
     group = commands.add_parser("vm").add_subparsers(required=True, metavar="COMMAND")
+    vm_compare.add_command(group)
     info = group.add_parser("info", help="which VM answers, installing it on first use")
     info.set_defaults(run=_info)
     evaluate = group.add_parser("eval", help="evaluate Sema code in a fresh interpreter")

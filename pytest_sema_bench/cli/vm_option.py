@@ -12,7 +12,7 @@ def add_vm_option(parser: argparse.ArgumentParser) -> None:
     """Add `--sema-vm`, whose value is checked here; `vm_name` gives it."""
     parser.add_argument(
         "--sema-vm",
-        type=_checked,
+        type=vm_type,
         metavar="VM",
         help=f"{', '.join(FORMS)} (default: `vm` of [tool.sema-bench] in this folder's "
         "pyproject.toml, else wasm)",
@@ -26,7 +26,8 @@ def vm_name(arguments: argparse.Namespace) -> str:
     return str(read_file(Path.cwd()).get("vm", "wasm"))
 
 
-def _checked(text: str) -> str:
+def vm_type(text: str) -> str:
+    """A VM's name as argparse checks it."""
     try:
         return str(read_choice(text))
     except SettingsError as error:

@@ -72,7 +72,7 @@ def _bubblewrap(bubblewrap: Path, binary: Path) -> list[str]:
     return [
         *(str(bubblewrap), "--unshare-all", "--as-pid-1", "--die-with-parent", "--new-session"),
         *("--ro-bind", str(binary), _INSIDE, *mounts, "--dir", "/empty", "--chdir", "/empty"),
-        *("--remount-ro", "/"),
+        *("--hostname", "sema", "--remount-ro", "/"),
     ]
 
 
