@@ -132,6 +132,12 @@ def _path(found: str) -> Path:
     return Path(_text(found))
 
 
+def _base_url(found: str) -> str:
+    from pytest_sema_bench.base_url import read_base_url
+
+    return read_base_url(_text(found))
+
+
 def _vm_beside(vm: str, root: Path) -> str:
     backend, _, path = vm.partition(":")
     return f"{backend}:{root / Path(path).expanduser()}" if path else vm
@@ -162,6 +168,7 @@ def _switch(found: object) -> bool:
 NAMES = Kind("a name, or a list of names", (str, list), _names)
 TEXT = Kind("a text that says something", (str,), _text)
 PATH = Kind("the path of a file or folder", (str,), _path, lambda path, root: root / path)
+URL = Kind("a URL such as http://127.0.0.1:8000/v1", (str,), _base_url)
 SWITCH = Kind("'on' or 'off'", (str, bool), _switch)
 
 # `model` may not stand in the file: a plain `pytest` must never start to spend money. `docs` is a
@@ -203,7 +210,7 @@ OPTIONS = (
     ),
     Option("tasks", "PATH", PATH, "folder or file with tasks, in place of a suite"),
     Option("report-dir", "DIR", PATH, "where run folders go (default: reports)"),
-    Option("base-url", "URL", TEXT, "any server that speaks OpenAI chat completions"),
+    Option("base-url", "URL", URL, "any server that speaks OpenAI chat completions"),
     Option("api-key-env", "NAME", TEXT, "environment variable with the key for --sema-base-url"),
     Option(
         "timeout",
@@ -311,11 +318,5 @@ def _check_together(settings: "Settings") -> None:
             raise SettingsError("--sema-record and --sema-replay do not go together: choose one")
         if not settings.replay.is_dir():
             raise SettingsError(f"--sema-replay: there is no folder {settings.replay}")
-    if settings.base_url is None:
-        if settings.api_key_env is not None:
-            raise SettingsError("--sema-api-key-env goes with --sema-base-url, which is missing")
-    elif not settings.base_url.startswith(("http://", "https://")):
-        raise SettingsError(
-            f"--sema-base-url: {settings.base_url!r} is no URL; "
-            "expected something like http://127.0.0.1:8000/v1"
-        )
+    if settings.base_url is None and settings.api_key_env is not None:
+        raise SettingsError("--sema-api-key-env goes with --sema-base-url, which is missing")

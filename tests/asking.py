@@ -1,15 +1,20 @@
 """How the tests of `chat` use a client, and a limiter that notes what it is told."""
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+import pytest
+
 from pytest_sema_bench.agent.loop import AgentRun
-from pytest_sema_bench.chat import ChatClient, HttpWire, Patience
+from pytest_sema_bench.chat import ChatClient, ChatReply, HttpWire, Patience
 from pytest_sema_bench.chat.permit import AttemptResult, Permit
+from pytest_sema_bench.errors import ModelError
 from pytest_sema_bench.grading import Verdict
 from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.settings import Config
+from tests.chat_server import ChatServer, Step, complete, raw
 
 KEY = "sk-secret-0123456789"
 BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Two and two?"}]}
@@ -70,3 +75,33 @@ class _NotingPermit:
     def end(self, result: AttemptResult) -> None:
         self._limiter.results.append(result)
         self._limiter.n_open -= 1
+
+
+def ask(server: ChatServer, limiter: NotingLimiter | None = None, **options: Any) -> ChatReply:
+    """The reply to one body."""
+    return use(
+        lambda client: client.complete(BODY),
+        server.url,
+        limiter=limiter or NotingLimiter(),
+        **options,
+    )
+
+
+def fail(server: ChatServer, step: Step, **options: Any) -> tuple[ModelError, list[AttemptResult]]:
+    """How a call ends that is always answered like this, and what the limiter was told."""
+    server.play([step])
+    limiter = NotingLimiter()
+    with pytest.raises(ModelError) as caught:
+        ask(server, limiter, **options)
+    assert limiter.n_open == 0
+    return caught.value, limiter.results
+
+
+def body(status: int, message: str = "", **fields: Any) -> Step:
+    """An error status with an error object."""
+    return raw(json.dumps({"error": {"message": message, **fields}}).encode(), status=status)
+
+
+def inside(code: object, message: str = "no", **fields: Any) -> Step:
+    """An error object in a reply with status 200."""
+    return complete({"error": {"code": code, "message": message, **fields}})

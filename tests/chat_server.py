@@ -173,7 +173,7 @@ class ChatServer:
         pairs = (line.split(":", 1) for line in lines)
         headers = {name.strip().lower(): value.strip() for name, value in pairs}
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
-        body = json.loads(raw)
+        body = json.loads(raw) if raw else {"messages": []}  # nothing for a CONNECT
         request = Request(
             raw=raw,
             body=body,

@@ -12,7 +12,7 @@ NAME = PACKAGE.name
 ROOMS = (
     *("plugin", "cli", "report", "run", "tables", "gate", "agent", "grading", "extraction"),
     *("docsearch", "suite", "limits", "chat", "sema", "catalog", "records"),
-    *("options", "settings", "user_file", "redaction", "cache", "errors"),
+    *("options", "settings", "base_url", "user_file", "redaction", "cache", "errors"),
 )
 """Top down: a room imports from itself and from those that come after it."""
 DOORS = {"": "errors", "scoring": "grading"}

@@ -161,7 +161,7 @@ class Registry:
         entry = self._entry(name)
         if base_url:
             entry = entry or ModelEntry(name=name, id=name, provider=None, source="command line")
-            host = urlsplit(base_url).netloc.rpartition("@")[2]
+            host = urlsplit(base_url).netloc
             return _model(
                 entry,
                 Provider(name=host, base_url=base_url, key_env=key_env, source="command line"),
@@ -198,7 +198,7 @@ class Registry:
         if entry.provider is not None:
             return self.providers[entry.provider]
         assert entry.base_url is not None
-        host = urlsplit(entry.base_url).netloc.rpartition("@")[2]
+        host = urlsplit(entry.base_url).netloc
         return Provider(name=host, base_url=entry.base_url, source=entry.source)
 
     def _unknown(self, name: str) -> SettingsError:

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pytest_sema_bench.base_url import read_base_url
 from pytest_sema_bench.catalog.models import (
     ModelEntry,
     Price,
@@ -18,6 +19,7 @@ from pytest_sema_bench.catalog.models import (
     Registry,
     TextToolCalls,
 )
+from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.settings import Config, Sampling
 from pytest_sema_bench.user_file import UserFile, read_toml, read_yaml
 
@@ -36,8 +38,10 @@ def load_registry(root: Path) -> Registry:
         file.check(_HERE / "models.schema.json")
         data = file.data or {}
         for name, entry in data.get("providers", {}).items():
+            _check_url(file, ["providers", name, "base_url"], entry)
             providers[name] = _provider(source, name, entry)
         for name, entry in data.get("models", {}).items():
+            _check_url(file, ["models", name, "base_url"], entry)
             _check_provider(file, name, entry, providers)
             models[name] = _entry(source, name, entry)
         for name, entry in data.get("configs", {}).items():
@@ -65,6 +69,13 @@ def _provider(source: str, name: str, entry: Mapping[str, Any]) -> Provider:
         text_tool_calls=_text_tool_calls(entry),
         source=source,
     )
+
+
+def _check_url(file: UserFile, where: list[str | int], entry: Mapping[str, Any]) -> None:
+    try:
+        read_base_url(entry.get("base_url", "http://provider"))
+    except SettingsError as error:
+        file.fail(where, str(error))
 
 
 def _check_provider(

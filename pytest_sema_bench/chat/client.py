@@ -9,6 +9,7 @@ to read.
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,16 +20,18 @@ from pytest_sema_bench.chat.adapt import ADAPTABLE, Adaptations, max_tokens
 from pytest_sema_bench.chat.backoff import Patience, asked_wait_s, quota
 from pytest_sema_bench.chat.cassette import Wire
 from pytest_sema_bench.chat.faults import Fault, refusal
-from pytest_sema_bench.chat.permit import AttemptResult, Billing, Limiter, Permit, Unlimited
+from pytest_sema_bench.chat.permit import AttemptResult, Billing, Limiter, Permit, Reach, Unlimited
 from pytest_sema_bench.chat.reply import ChatReply, cleaned, doubt, read_reply
-from pytest_sema_bench.chat.transport import RawResponse, Unreachable
+from pytest_sema_bench.chat.transport import RawResponse, Unreachable, Why
 from pytest_sema_bench.errors import BenchError, ModelError
 from pytest_sema_bench.redaction import Redactor
 
 _DOUBTS = 3
 """How often a doubtful reply is asked for again before it is taken as it is."""
-_REFUSED_ATTEMPTS = 3
-"""How often a server is tried that refuses connections and has never answered."""
+_ATTEMPTS = {Why.REFUSED: 3, Why.UNRESOLVED: 1}
+"""How often a server is tried that cannot be reached and has never answered."""
+_REFUSED_ALIKE = 3
+"""So many requests refused in the same words, and none taken, are no fault of the request."""
 _MAX_TOKENS_UNSAID = 4096
 """Taken for the worst case of a body that sets no bound."""
 
@@ -64,6 +67,8 @@ class ChatClient:
         self._adaptations = Adaptations(adapt, apart=apart)
         self._apart = apart
         self._answered = False
+        self._replied = False
+        self._refused = Counter[str]()
         self._extra = dict(extra or {})
         self._patience = patience or Patience()
         self._wire = wire
@@ -133,6 +138,8 @@ class ChatClient:
             ):
                 result = AttemptResult(billing=fault.billing, quota=fault.quota)
                 raise _Adapted from None
+            if self._is_always_refused(fault):
+                fault.reach = Reach.MODEL
             error = fault.error(self._place, call.n_attempts)
             result = fault.attempt_result(error, gave_up=call.is_last)
             result = replace(result, trouble=f"{self._place}: {fault}")
@@ -163,19 +170,29 @@ class ChatClient:
     async def _exchange(self, call: "_Call", content: bytes) -> tuple[ChatReply, AttemptResult]:
         """What one request brought. Raises Fault."""
         started = time.monotonic()
-        answer = await self._send(content, call)
+        response = await self._send(content, call)
         self._answered = True
-        left = quota(answer.headers)
+        left = quota(response.headers)
         try:
-            reply = self._read(answer, call, time.monotonic() - started)
+            reply = self._read(response, call, time.monotonic() - started)
         except Fault as fault:
-            fault.quota, fault.wait_s = left, asked_wait_s(answer.headers)
-            request_id = answer.headers.get("x-request-id")
+            fault.quota, fault.wait_s = left, asked_wait_s(response.headers)
+            request_id = response.headers.get("x-request-id")
             fault.request_id = self._redactor.clean(request_id) if request_id else None
             raise
+        self._replied = True
         tokens = reply.call.tokens
         billing = Billing.UNKNOWN if tokens is None else Billing.USAGE
         return reply, AttemptResult(billing=billing, tokens=tokens, answered=True, quota=left)
+
+    def _is_always_refused(self, fault: Fault) -> bool:
+        """Whether a server that has never given a reply has refused a few calls in the same words.
+
+        An unknown model or a bad key is a bad request to some servers, and their words for it are
+        not all known.
+        """
+        self._refused[str(fault)] += fault.vague
+        return fault.vague and not self._replied and self._refused[str(fault)] >= _REFUSED_ALIKE
 
     async def _send(self, content: bytes, call: "_Call") -> RawResponse:
         try:
@@ -184,30 +201,31 @@ class ChatClient:
         except TimeoutError:
             raise Fault(f"no complete reply within {self._patience.reply_s:g} s") from None
         except Unreachable as lost:
-            # Somebody forgot to start it, and should not wait for a minute to hear so.
-            if lost.refused and not self._answered and not self._apart:
-                call.try_at_most(_REFUSED_ATTEMPTS)
+            # Somebody forgot to start it, or has mistyped it, and should hear so at once.
+            if lost.why in _ATTEMPTS and not self._answered and not self._apart:
+                call.try_at_most(_ATTEMPTS[lost.why])
             raise Fault(
                 f"cannot reach the server: {self._redactor.clean(str(lost))}",
                 billing=Billing.UNKNOWN if lost.sent else Billing.NOTHING,
             ) from None
 
-    def _read(self, answer: RawResponse, call: "_Call", latency_s: float) -> ChatReply:
+    def _read(self, response: RawResponse, call: "_Call", latency_s: float) -> ChatReply:
         """The reply, taken in spite of what is doubtful about it once that has been tried."""
         doubtful = None
         try:
-            text = answer.payload.decode("utf-8-sig")
+            text = response.payload.decode("utf-8-sig")
         except UnicodeDecodeError:
-            text = answer.payload.decode("utf-8-sig", "replace")
+            text = response.payload.decode("utf-8-sig", "replace")
             doubtful = "the reply is not valid UTF-8"
         text = cleaned(text, self._redactor)
-        if not 200 <= answer.status < 300:
-            raise refusal(answer.status, text)
+        if not 200 <= response.status < 300:
+            location = response.headers.get("location")
+            raise refusal(response.status, text, location and self._redactor.clean(location))
         reply = read_reply(text, self._redactor, latency_s)
         doubtful = doubtful or doubt(reply)
         if doubtful and call.n_doubts < _DOUBTS and not call.is_last:
             call.n_doubts += 1
-            raise Fault(doubtful, status=answer.status, tokens=reply.call.tokens)
+            raise Fault(doubtful, status=response.status, tokens=reply.call.tokens)
         return reply
 
     def _wait_s(self, state: RetryCallState) -> float:

@@ -44,6 +44,8 @@ def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
+_BAD_KEY = "check the environment variable that holds the key"
+_ELSEWHERE = "the server answers for another address: check the base URL"
 _CHECK = "run `sema-bench models check NAME`"
 _NO_TOOLS = f"this server offers no tools for this model: use --sema-config=bare, or {_CHECK}"
 _FULL = (
@@ -67,6 +69,21 @@ _RULES = (
         ),
         text=_any(r"insufficient (account )?balance", r"insufficient_quota", "余额不足"),
         advice=_UNPAID,
+    ),
+    # A key that is refused with the status of a bad request. LiteLLM without a database: 400 "No
+    # connected db." (BerriAI/litellm#12273); Gemini: 400 "API key not valid. Please pass a valid
+    # API key." (cequence-io/openai-scala-client#109); xAI: 400 "Incorrect API key provided".
+    _Rule(
+        reach=Reach.KEY,
+        statuses=frozenset({400, 403, 422}),
+        words=frozenset({"no_db_connection", "invalid_api_key", "api_key_invalid", "auth_error"}),
+        text=_any(
+            r"api[ _]key (is )?(not valid|invalid|not found|expired)",
+            r"(incorrect|invalid|missing|no) api[ _]key",
+            r"invalid proxy server token",
+            r"no connected db",
+        ),
+        advice=_BAD_KEY,
     ),
     # A server started without its tool parser, or a model without tools. Ollama: 400
     # "… does not support tools"; vLLM: 400 '"auto" tool choice requires --enable-auto-tool-choice';
@@ -100,19 +117,26 @@ _RULES = (
     # (openrouter.ai/docs/api-reference/errors, "Moderation errors").
     _Rule(reach=Reach.REQUEST, statuses=frozenset({403}), flagged=True),
     # OpenAI: 403 or 400 with code model_not_found; OpenRouter: 400 "… is not a valid model ID";
-    # DeepSeek: 400 "Model Not Exist".
+    # DeepSeek: 400 "Model Not Exist"; LiteLLM: 400 "Invalid model name passed in model=…"
+    # (BerriAI/litellm#9663) or "There is no 'model_name' with this string" (BerriAI/litellm#8886);
+    # Perplexity: 400 "Invalid model '…'"; Z.ai: 400 with code "1211", "Unknown Model".
     _Rule(
         reach=Reach.MODEL,
-        statuses=frozenset({400, 403}),
-        words=frozenset({"model_not_found"}),
-        text=_any(r"not a valid model id", r"model not exist"),
+        statuses=frozenset({400, 403, 422}),
+        words=frozenset({"model_not_found", "1211", "invalid_model"}),
+        text=_any(
+            r"not a valid model id",
+            r"(invalid|unknown|no such|unsupported) model\b",
+            r"\bmodel\b.{0,80}?(not exist|not found|doesn't exist)",
+            r"no 'model_name' with this",
+        ),
         advice=f"is the model's name right? {_CHECK}",
     ),
     # docs.fireworks.ai/guides/inference-error-codes; the same statuses mean the same elsewhere.
     _Rule(
         reach=Reach.KEY,
         statuses=frozenset({401}),
-        advice="check the environment variable that holds the key",
+        advice=_BAD_KEY,
     ),
     _Rule(reach=Reach.KEY, statuses=frozenset({402, 412}), advice=_UNPAID),
     _Rule(
@@ -142,10 +166,16 @@ _RULES = (
         advice=_FULL,
     ),
     _Rule(reach=Reach.REQUEST, statuses=frozenset({400}), vague=True, advice=_CHECK),
-    _Rule(reach=Reach.REQUEST, statuses=frozenset(range(300, 400)), advice="check the base URL"),
+    _Rule(
+        reach=Reach.KEY,
+        statuses=frozenset({407}),
+        advice="give the proxy's user and password in HTTP_PROXY: http://user:password@host:port",
+    ),
+    _Rule(reach=Reach.KEY, statuses=frozenset({421, *range(300, 400)}), advice=_ELSEWHERE),
     _Rule(reach=Reach.REQUEST),
 )
 
+_ENDPOINT = "/chat/completions"
 _STATUS_OF_WORD = {
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
@@ -222,10 +252,20 @@ class Fault(Exception):
         )
 
 
-def refusal(status: int, text: str) -> Fault:
-    """The fault that an HTTP status other than 2xx stands for. `text` is the cleaned body."""
+def refusal(status: int, text: str, location: str | None = None) -> Fault:
+    """The fault that an HTTP status other than 2xx stands for.
+
+    `text` is the cleaned body, `location` where a redirect points to that was not followed.
+    """
     body = read_error_body(_json(text)) or ErrorBody(message=text)
-    return _fault(status, body, text, f"the server answered {status}", Billing.NOTHING)
+    what = f"the server answered {status}"
+    if location is None or not 300 <= status < 400:
+        return _fault(status, body, text, what, Billing.NOTHING)
+    address = location.partition("?")[0]
+    fault = _fault(status, body, text, f"{what} and points to {excerpt(address)}", Billing.NOTHING)
+    if "://" in address and address.endswith(_ENDPOINT):
+        fault.advice = f"use {excerpt(address.removesuffix(_ENDPOINT))} as the base URL"
+    return fault
 
 
 def error_inside(error: object, text: str, tokens: Tokens | None) -> Fault:
@@ -247,7 +287,7 @@ def error_inside(error: object, text: str, tokens: Tokens | None) -> Fault:
 def _fault(status: int, body: ErrorBody, text: str, what: str, billing: Billing) -> Fault:
     rule = next(rule for rule in _RULES if rule.fits(status, body))
     return Fault(
-        f"{what}: {excerpt(body.message or text)}",
+        ": ".join(filter(None, (what, excerpt(body.message or text)))),
         reach=rule.reach,
         billing=billing,
         status=status,

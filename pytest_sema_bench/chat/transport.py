@@ -3,34 +3,45 @@
 import asyncio
 import json
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.base_url import read_base_url
+from pytest_sema_bench.chat.proxy import proxy_of
 
 _LARGEST_REPLY_BYTES = 64 * 1024 * 1024
 """No model writes that much: a server that sends more sends without end."""
 _TAIL_S = 1.0
+_REDIRECTS = (307, 308)
+"""Those that ask for the same request at another address; the others make a GET of it."""
+_MOST_REDIRECTS = 3
+_MISDIRECTED = 421
 _DONE = re.compile(rb"(?:^|[\r\n])data:[ \t]*\[DONE\][ \t]*[\r\n]")
 
 
+class Why(Enum):
+    """What keeps a server from being reached, as far as that tells how often to try."""
+
+    LOST = "it may be there the next time"
+    REFUSED = "nothing listens there"
+    UNRESOLVED = "there is no host of that name"
+
+
 class Unreachable(Exception):
-    """No whole answer came. `sent` is False where the server cannot have seen the request.
+    """No whole answer came. `sent` is False where the server cannot have seen the request."""
 
-    `refused` is True where its machine says that nothing listens.
-    """
-
-    def __init__(self, text: str, *, sent: bool, refused: bool = False) -> None:
+    def __init__(self, text: str, *, sent: bool, why: Why = Why.LOST) -> None:
         super().__init__(text)
         self.sent = sent
-        self.refused = refused
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +68,7 @@ class HttpWire:
         n_connections: int = 1,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        try:
-            base = httpx.URL(base_url)
-        except httpx.InvalidURL as error:
-            raise SettingsError(f"the base URL of a provider is no URL: {error}") from None
+        base = httpx.URL(read_base_url(base_url))
         path, _, query = base.raw_path.partition(b"?")
         path = path.rstrip(b"/") + b"/chat/completions"
         self._url = base.copy_with(raw_path=path + (b"?" + query if query else b""))
@@ -77,30 +85,89 @@ class HttpWire:
         }
         # The aiohttp transport: httpx's own pool slows down with the square of its
         # connections (benchmarks/transport.py has the measurement).
-        self._transport = transport or AiohttpTransport(
-            client=lambda: _session(base_url, n_connections), proxy=_proxy(self._url)
-        )
+        self._proxy = proxy_of(base_url) if transport is None else None
+        self._transport = transport or self._pool(n_connections)
+        self._unpooled: httpx.AsyncBaseTransport | None = None
 
     async def post(self, content: bytes, conversation: str | None) -> RawResponse:
         """The response to one request, whatever it belongs to.
 
         Raises Unreachable, whose text may hold anything.
         """
+        response = await self._send(self._transport, self._url, content)
+        for _ in range(_MOST_REDIRECTS):
+            target = self._followed(response)
+            if target is None:
+                break
+            response = await self._send(self._transport, target, content)
+        if response.status == _MISDIRECTED:
+            # Only another connection can help (RFC 9110, section 15.5.20).
+            self._unpooled = self._unpooled or self._pool(0)
+            response = await self._send(self._unpooled, self._url, content)
+        return response
+
+    async def _send(
+        self, transport: httpx.AsyncBaseTransport, url: httpx.URL, content: bytes
+    ) -> RawResponse:
         headers = {**self._headers, "Content-Length": str(len(content))}
-        request = httpx.Request("POST", self._url, headers=headers, stream=_Body(content))
+        request = httpx.Request("POST", url, headers=headers, stream=_Body(content))
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await transport.handle_async_request(request)
             try:
                 payload = await _payload(response)
             finally:
                 await response.aclose()
         except (httpx.HTTPError, aiohttp.ClientError) as error:
-            if _refused(error):
-                text = "nothing listens there; is the server running, and is the port right?"
-                raise Unreachable(text, sent=False, refused=True) from None
-            text = str(error) or type(error).__name__
-            raise Unreachable(text, sent=not _before_sending(error)) from None
+            if isinstance(error.__cause__, aiohttp.ClientHttpProxyError):
+                return self._refused_by_proxy(error.__cause__)
+            raise self._unreachable(error) from None
         return RawResponse(status=response.status_code, headers=response.headers, payload=payload)
+
+    def _followed(self, response: RawResponse) -> httpx.URL | None:
+        """Where to ask instead; None for a redirect that would take the key elsewhere."""
+        location = response.headers.get("location")
+        if response.status not in _REDIRECTS or location is None:
+            return None
+        try:
+            target = self._url.join(location)
+        except (httpx.InvalidURL, ValueError):
+            return None
+        return target if _origin(target) == _origin(self._url) else None
+
+    def _refused_by_proxy(self, error: aiohttp.ClientHttpProxyError) -> RawResponse:
+        assert self._proxy is not None
+        text = f"{self._proxy.name} says: {error.message}"
+        payload = json.dumps({"error": {"message": text}}).encode()
+        return RawResponse(status=error.status, headers=httpx.Headers(), payload=payload)
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        """What is told of a connection that failed, to the server or to the proxy before it."""
+        cause = error.__cause__
+        if not isinstance(cause, aiohttp.ClientConnectorError):
+            text = str(error) or type(error).__name__
+            return Unreachable(text, sent=not _before_sending(error))
+        proxied = self._proxy is not None and cause.host == self._proxy.url.host
+        where = f"{self._proxy.name}: " if proxied and self._proxy else ""
+        if isinstance(cause.os_error, socket.gaierror):
+            text = f"{where}the name {cause.host!r} does not resolve; is it right?"
+            return Unreachable(text, sent=False, why=Why.UNRESOLVED)
+        if isinstance(cause.os_error, ConnectionRefusedError):
+            what = "the proxy" if proxied else "the server"
+            text = f"{where}nothing listens there; is {what} running, and is the port right?"
+            return Unreachable(text, sent=False, why=Why.REFUSED)
+        return Unreachable(f"{where}{error}", sent=False)
+
+    def _pool(self, n_connections: int) -> httpx.AsyncBaseTransport:
+        """Connections that are used again, so many at most; 0 for a new one for each request."""
+        tls = _tls(self._url)
+
+        def session() -> aiohttp.ClientSession:
+            once = n_connections == 0
+            connector = aiohttp.TCPConnector(limit=n_connections, ssl=tls, force_close=once)
+            return aiohttp.ClientSession(connector=connector)
+
+        proxy = None if self._proxy is None else self._proxy.url_and_auth
+        return AiohttpTransport(client=session, proxy=proxy)
 
     def end(self, conversation: str) -> None:
         """Nothing to free: each request stands for itself."""
@@ -108,6 +175,8 @@ class HttpWire:
     async def close(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
+        if self._unpooled is not None:
+            await self._unpooled.aclose()
 
 
 class _Body(httpx.AsyncByteStream):
@@ -161,16 +230,6 @@ def _before_sending(error: Exception) -> bool:
     return isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol)
 
 
-def _refused(error: Exception) -> bool:
-    """Whether the connection to the server itself, not to a proxy, was refused."""
-    cause = error.__cause__
-    if isinstance(cause, aiohttp.ClientProxyConnectionError):
-        return False
-    return isinstance(cause, aiohttp.ClientConnectorError) and isinstance(
-        cause.os_error, ConnectionRefusedError
-    )
-
-
 class LocalTransport(httpx.AsyncBaseTransport):
     """Answers requests with a function of this process: the wire format without the wire."""
 
@@ -183,27 +242,11 @@ class LocalTransport(httpx.AsyncBaseTransport):
         return httpx.Response(200, json=self._answer(body), request=request)
 
 
-def _session(base_url: str, n_connections: int) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=n_connections, ssl=_tls(base_url))
-    return aiohttp.ClientSession(connector=connector)
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Scheme, host and port; httpx leaves out the port that the scheme has anyway."""
+    return url.scheme, url.host, url.port
 
 
-def _proxy(url: httpx.URL) -> httpx.Proxy | None:
-    """The proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY give for a URL.
-
-    aiohttp's own `trust_env` looks it up for each request in a thread of its own, and would send
-    what ~/.netrc holds for the host.
-    """
-    proxies = getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    if proxy is None or proxy_bypass(url.host):
-        return None
-    try:
-        return httpx.Proxy(proxy)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise SettingsError(f"the proxy in the environment is no URL: {error}") from None
-
-
-def _tls(base_url: str) -> ssl.SSLContext | bool:
+def _tls(url: httpx.URL) -> ssl.SSLContext | bool:
     """No certificates are loaded for a plain HTTP server: that costs 30 ms."""
-    return httpx.create_ssl_context() if base_url.startswith("https") else False
+    return httpx.create_ssl_context() if url.scheme == "https" else False

@@ -13,6 +13,7 @@ from pytest_sema_bench.agent.tools import check_tool_names
 from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.catalog.registry import load_registry
 from pytest_sema_bench.chat.adapt import Adaptations
+from pytest_sema_bench.chat.proxy import proxy_of
 from pytest_sema_bench.docsearch.choose import check_settings
 from pytest_sema_bench.docsearch.settings import (
     DocsBackend,
@@ -96,6 +97,10 @@ def make_plan(
         redactor=Redactor(known_keys(models, environment, docs.key_env)),
     )
     _check_names(plan)
+    if settings.replay is None:
+        for model in models:
+            if model.base_url is not None:
+                proxy_of(model.base_url)  # raises SettingsError for a proxy that cannot be used
     if settings.max_cost_usd is not None and settings.replay is None:
         _check_prices(models)
     if asks and settings.replay is None:

@@ -85,5 +85,5 @@ def test_what_netrc_holds_for_the_host_stays_there(
 
 def test_a_base_url_that_is_none_is_a_settings_error() -> None:
     """It is found before anything is sent."""
-    with pytest.raises(SettingsError, match="is no URL"):
+    with pytest.raises(SettingsError, match="is no base URL"):
         use(lambda client: client.complete(BODY), "http://host:port/v1")

@@ -36,6 +36,25 @@ def test_a_refused_key_is_asked_once(
     result.stdout.fnmatch_lines(["void: not asked; this is not counted*", "not asked: *bad key*"])
 
 
+BAD_REQUESTS = {
+    "a model that LiteLLM does not know": ("Invalid model name passed in model=m", 1),
+    "a key that LiteLLM does not know": ("No connected db.", 1),
+    "words that nobody knows": ("computer says no", 3),
+}
+
+
+@pytest.mark.parametrize(("text", "n_asked"), BAD_REQUESTS.values(), ids=BAD_REQUESTS)
+def test_a_bad_request_that_is_one_for_all_is_asked_three_times_at_most(
+    text: str, n_asked: int, bench_dir: BenchDir, chat_server: ChatServer
+) -> None:
+    """Some servers answer 400 where others say 401 or 404."""
+    chat_server.play([refuse(400, text)])
+    result = bench_dir.ask(chat_server, ONE_AT_A_TIME, "--sema-samples=3")
+    result.assert_outcomes(errors=12)
+    assert chat_server.n_requests == n_asked
+    result.stdout.fnmatch_lines([f"not asked: *{text}*"])
+
+
 def test_a_later_run_asks_again(bench_dir: BenchDir, chat_server: ChatServer) -> None:
     """What was refused an hour ago may be paid by now."""
     chat_server.play([refuse(402, "no money")])

@@ -31,6 +31,16 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
     "build": ((REFERENCE, "--sema-vm=wasm:nowhere"), "--sema-vm=wasm:nowhere: no such folder*"),
     "tasks": ((REFERENCE, "--sema-tasks=nowhere"), "--sema-tasks: there is no*nowhere"),
     "URL": ((REFERENCE, "--sema-base-url=localhost:1"), "--sema-base-url:*expected*http://*"),
+    "half a URL": ((REFERENCE, "--sema-base-url=http://[::1"), "--sema-base-url:*Invalid IPv6*"),
+    "no host": ((REFERENCE, "--sema-base-url=http://"), "--sema-base-url:*names no host*"),
+    "no such port": (
+        (REFERENCE, "--sema-base-url=http://h:99999"),
+        "--sema-base-url:*out of range*",
+    ),
+    "a password in a URL": (
+        (REFERENCE, "--sema-base-url=http://u:p@h"),
+        "--sema-base-url:*user or*",
+    ),
     "key without URL": ((REFERENCE, "--sema-api-key-env=X"), "*goes with --sema-base-url*"),
 }
 

@@ -1,0 +1,54 @@
+"""The proxy that requests go through, as the environment has it."""
+
+from dataclasses import dataclass
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from pytest_sema_bench.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """The proxy that requests go through, as the environment has it."""
+
+    url_and_auth: httpx.Proxy
+    variable: str
+
+    @property
+    def url(self) -> httpx.URL:
+        """Its address."""
+        return self.url_and_auth.url
+
+    @property
+    def name(self) -> str:
+        """What it is called in errors, without the credentials that its URL may hold."""
+        return f"the proxy {self.url.netloc.decode()} of {self.variable}"
+
+
+def proxy_of(base_url: str) -> Proxy | None:
+    """The proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY give for a server.
+
+    aiohttp's own `trust_env` looks it up for each request in a thread of its own, and would send
+    what ~/.netrc holds for the host. Raises SettingsError for one that cannot be used.
+    """
+    url, proxies = httpx.URL(base_url), getproxies()
+    scheme = url.scheme if proxies.get(url.scheme) else "all"
+    proxy = proxies.get(scheme)
+    if not proxy or proxy_bypass(url.host):
+        return None
+    variable = f"{scheme.upper()}_PROXY"
+    try:
+        found = httpx.Proxy(proxy)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise SettingsError(f"the proxy in {variable} is no URL: {error}") from None
+    if found.url.scheme not in ("http", "https") or not _is_port(found.url):
+        raise SettingsError(
+            f"the proxy in {variable}: expected something like http://127.0.0.1:3128, and no other "
+            f"kind than http; unset it, or name {url.host} in NO_PROXY"
+        )
+    return Proxy(url_and_auth=found, variable=variable)
+
+
+def _is_port(url: httpx.URL) -> bool:
+    return url.port is None or 0 < url.port < 65536
