@@ -96,7 +96,7 @@ class ChatClient:
         except TimeoutError:
             if not call.clock.expired():
                 raise
-            raise self._timed_out(call) from None
+            raise call.timed_out(self._place) from None
         except Fault as fault:
             raise fault.error(self._place, call.n_attempts) from None
         return replace(reply, call=replace(reply.call, retries=call.n_attempts - 1))
@@ -232,17 +232,6 @@ class ChatClient:
         fault = state.outcome.exception() if state.outcome else None
         return self._patience.pause_s(state, fault.wait_s if isinstance(fault, Fault) else None)
 
-    def _timed_out(self, call: "_Call") -> ModelError:
-        total_s = f"{self._patience.total_s:g}"
-        told = call.last or Fault("the first one did not end")
-        text = f"no answer within {total_s} s, attempts: {call.n_attempts}; {told}"
-        return ModelError(
-            f"{self._place}: {text}",
-            status=told.status,
-            request_id=told.request_id,
-            attempts=call.n_attempts,
-        )
-
 
 class _Adapted(Exception):
     """The request was refused, and an adaptation is known that may help."""
@@ -259,7 +248,7 @@ class _Call:
         self.last: Fault | None = None
         self.clock = asyncio.timeout(patience.total_s)
         self._attempts = patience.attempts
-        self._left_s = patience.total_s
+        self._total_s = self._left_s = patience.total_s
 
     @property
     def is_last(self) -> bool:
@@ -269,6 +258,17 @@ class _Call:
     def try_at_most(self, attempts: int) -> None:
         """Allow fewer attempts than patience would."""
         self._attempts = min(self._attempts, attempts)
+
+    def timed_out(self, place: str) -> ModelError:
+        """What the caller is told once there is no time left."""
+        told = self.last or Fault("the first one did not end")
+        text = f"no answer within {self._total_s:g} s, attempts: {self.n_attempts}; {told}"
+        return ModelError(
+            f"{place}: {text}",
+            status=told.status,
+            request_id=told.request_id,
+            attempts=self.n_attempts,
+        )
 
     def stop_clock(self) -> None:
         """From now on no time of the call is used."""
