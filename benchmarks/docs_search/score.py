@@ -20,6 +20,7 @@ from pathlib import Path
 from pytest_sema_bench.docsearch.corpus import Corpus, load_corpus
 from pytest_sema_bench.docsearch.index import Parts
 from pytest_sema_bench.docsearch.lexical import LexicalSearch
+from pytest_sema_bench.sema.vm.install import pinned_version
 
 SETS = tuple(
     Path(__file__).with_name(f"{name}.jsonl") for name in ("queries", "held_out", "agents")
@@ -81,7 +82,7 @@ def main() -> None:
     parser.add_argument("--misses", action="store_true", help="list what is not among the five")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    corpus = load_corpus()
+    corpus = load_corpus().on(pinned_version())
     measured = {}
     for path in arguments.queries or [path for path in SETS if path.is_file()]:
         queries = read_queries(path)

@@ -4,7 +4,6 @@ What a file may hold is said in `corpus.schema.json`; whether it is true is deci
 the VM.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -51,22 +50,6 @@ def docs_folder() -> Path:
 def corpus_files() -> tuple[Path, ...]:
     """The bundled corpus files, in order."""
     return tuple(sorted((docs_folder() / "corpus").glob("*.yaml")))
-
-
-def data_files() -> tuple[Path, ...]:
-    """All bundled files that searching depends on, in order."""
-    folder = docs_folder()
-    tables = (folder / f"{name}.yaml" for name in ("foreign", "hints", "synonyms"))
-    return (*corpus_files(), *(path for path in tables if path.is_file()))
-
-
-def data_hash() -> str:
-    """A hash of all data files: two runs with the same hash searched the same documentation."""
-    digest = hashlib.sha256()
-    for path in data_files():
-        content = path.read_bytes()
-        digest.update(f"{path.name} {len(content)} ".encode() + content)
-    return digest.hexdigest()[:16]
 
 
 def load_corpus() -> Corpus:
