@@ -78,6 +78,7 @@ configs:
   careful:
     tools: [eval_code]
     max_rounds: 5
+    hints: false
     system_prompt: prompt.md
     sampling: {temperature: 0, max_tokens: 100}
 """,
@@ -94,6 +95,7 @@ configs:
         name="careful",
         tools=("eval_code",),
         max_rounds=5,
+        hints=False,
         system_prompt=tmp_path / "prompt.md",
         sampling=Sampling(temperature=0, max_tokens=100),
     )

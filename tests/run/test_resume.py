@@ -156,3 +156,5 @@ def test_questions_are_told_apart_by_content() -> None:
     assert question_hashes([(model, bare)])["m-bare"] == hashes["m-bare"]
     warm = Config(name="bare", sampling=Sampling(temperature=1.0))
     assert question_hashes([(model, warm)])["m-bare"] != hashes["m-bare"]
+    silent = Config(name="tools", tools=("eval_code",), hints=False)
+    assert question_hashes([(model, silent)])["m-tools"] != hashes["m-tools"]
