@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
+from pytest_sema_bench.cli.suite_option import add_suite_option
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
 from pytest_sema_bench.grading.scoring import AnswerGrader, LineFault, grade_lines
 from pytest_sema_bench.records.outcome import Outcome
@@ -27,7 +28,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ),
     )
     parser.add_argument("answers", nargs="?", help="a file of JSON lines; `-` is standard input")
-    parser.add_argument("--tasks", type=Path, help="folder or file (default: the bundled suite)")
+    add_suite_option(parser)
+    parser.add_argument("--tasks", type=Path, help="folder or file (default: the suite `core`)")
     parser.add_argument(
         "-o", "--output", type=Path, help="file to write (default: standard output)"
     )
@@ -37,7 +39,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    tasks = load_tasks(arguments.tasks or suite_folder())
+    tasks = load_tasks(arguments.tasks or arguments.suite or suite_folder())
     if arguments.list_tasks:
         for task in tasks:
             print(task.id)

@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pytest_sema_bench.cli.suite_option import add_suite_option
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
-from pytest_sema_bench.errors import SettingsError, TaskError
+from pytest_sema_bench.errors import TaskError
 from pytest_sema_bench.grading.proof.check import (
     MAX_MUTANTS,
     MIN_SUITE_RATE,
@@ -24,7 +25,6 @@ from pytest_sema_bench.records.suite import OTHER, in_order
 from pytest_sema_bench.sema.vm import create_vm
 from pytest_sema_bench.suite.folder import (
     SUITE_FILE,
-    bundled_suites,
     find_task_files,
     incomplete_levels,
     schema_file,
@@ -48,12 +48,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     check.add_argument(
         "paths", nargs="*", type=Path, help="folders or files (default: the bundled suite `core`)"
     )
-    check.add_argument(
-        "--suite",
-        type=_suite,
-        metavar="NAME|FOLDER",
-        help=f"a bundled suite ({', '.join(bundled_suites())}) or a folder with a suite.yaml",
-    )
+    add_suite_option(check)
     check.add_argument("--json", action="store_true", help="print the result as JSON")
     check.add_argument(
         "--no-mutants",
@@ -100,19 +95,14 @@ def _check(arguments: argparse.Namespace) -> int:
     tasks, unreadable = _load_all(paths)
     lacks = [line for path in paths for line in incomplete_levels(path)]
     checks = asyncio.run(_check_all(tasks, arguments))
+    holds = all_hold(checks) and not unreadable and not (lacks and arguments.strict)
+    ok = holds and bool(tasks or lacks)
     if arguments.json:
-        print(json.dumps(_as_json(checks, unreadable, lacks), indent=2, ensure_ascii=False))
+        found = {"ok": ok, "incomplete": lacks, **_as_json(checks, unreadable)}
+        print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         print("\n".join([*_lines(checks, unreadable), *lacks]))
-    holds = all_hold(checks) and not unreadable and not (lacks and arguments.strict)
-    return 0 if holds and (tasks or lacks) else 1
-
-
-def _suite(text: str) -> Path:
-    try:
-        return suite_folder(text)
-    except SettingsError as error:
-        raise argparse.ArgumentTypeError(str(error).removeprefix("--sema-suite: ")) from None
+    return 0 if ok else 1
 
 
 def _load_all(paths: list[Path]) -> tuple[list[Task], list[str]]:
@@ -207,14 +197,10 @@ def _row(name: str, checks: Sequence[TaskCheck]) -> tuple[str, ...]:
     )
 
 
-def _as_json(
-    checks: Sequence[TaskCheck], unreadable: Sequence[str], lacks: Sequence[str]
-) -> dict[str, object]:
+def _as_json(checks: Sequence[TaskCheck], unreadable: Sequence[str]) -> dict[str, object]:
     n_caught, n, n_equivalent = n_mutants(checks)
     return {
-        "ok": bool(checks) and all_hold(checks) and not unreadable,
         "unreadable": list(unreadable),
-        "incomplete": list(lacks),
         "problems": list(suite_problems(checks)),
         "mutants": {
             "n": n,

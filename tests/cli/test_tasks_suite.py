@@ -48,6 +48,8 @@ def test_what_is_missing_is_said(steps: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.splitlines()[-2:] == ["every reference answer passes", LACKS]
     assert main(["tasks", "check", "--suite", str(steps), "--strict"]) == 1
     assert LACKS in capsys.readouterr().out
+    assert main(["tasks", "check", "--suite", str(steps), "--strict", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["ok"] is False
     assert main(["tasks", "check", "--suite", str(steps), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["ok"], found["incomplete"]) == (True, [LACKS])
@@ -73,6 +75,12 @@ def test_an_unknown_suite_is_answered_with_the_known_ones(
     assert caught.value.code == 2
     known = ", ".join(bundled_suites())
     assert f"'fontier' is neither a bundled suite ({known})" in capsys.readouterr().err
+
+
+def test_a_suite_can_be_graded_by(steps: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`grade` takes the same option."""
+    assert main(["grade", "--suite", str(steps), "--list-tasks"]) == 0
+    assert capsys.readouterr().out == "warm-01-sum\n"
 
 
 def test_schemas_are_printed_for_editors(capsys: pytest.CaptureFixture[str]) -> None:
