@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
+from pytest_sema_bench.base_url import read_base_url
 from pytest_sema_bench.catalog.arms import LADDER, LADDER_NAME
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.records.transcript import Tokens
@@ -153,7 +154,7 @@ class Registry:
         """The model called `name`; with a `base_url`, any name on that server.
 
         An entry's id, price and sampling hold on another server too, its provider's ways do not.
-        Raises SettingsError that says what names there are.
+        Raises SettingsError that says what names there are, or why the URL is none.
         """
         if name == REFERENCE:
             free = Price(input_usd=0.0, output_usd=0.0)
@@ -161,7 +162,7 @@ class Registry:
         entry = self._entry(name)
         if base_url:
             entry = entry or ModelEntry(name=name, id=name, provider=None, source="command line")
-            host = urlsplit(base_url).netloc
+            host = urlsplit(read_base_url(base_url)).netloc
             return _model(
                 entry,
                 Provider(name=host, base_url=base_url, key_env=key_env, source="command line"),

@@ -11,13 +11,18 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from pytest_sema_bench.agent.loop import system_prompt
+from pytest_sema_bench.agent.text_calls import find_calls, server_flags
 from pytest_sema_bench.catalog.models import Model, Price, Registry
 from pytest_sema_bench.catalog.registry import USER_FILE, load_registry
 from pytest_sema_bench.chat import HttpWire
 from pytest_sema_bench.chat.capabilities import Findings, check_model
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.redaction import Redactor
+from pytest_sema_bench.settings import DEFAULT_MAX_TOKENS
 
+_FULL_CHARS = 30_000
+"""System prompt, tools and task, and three rounds of code with results of 4,000 characters."""
 _PLAIN = re.compile(r"[A-Za-z][\w./-]*")
 
 
@@ -94,25 +99,46 @@ def _check(arguments: argparse.Namespace) -> int:
         print(f"{label:<22} {value}")
     print()
     print("\n".join(_advice(model, findings)))
-    return 0 if findings.calls_tools is not False else 1
+    works = findings.calls_tools is not False or _text_form(findings) is not None
+    return 0 if works and findings.holds_full_prompt is not False else 1
 
 
 async def _ask(model: Model, key: str | None) -> Findings:
     wire = HttpWire(model.base_url or "", key)
     try:
         return await check_model(
-            wire, model.id, redactor=Redactor([key]), adapt=model.adapt, extra=model.extra
+            wire,
+            model.id,
+            redactor=Redactor([key]),
+            adapt=model.adapt,
+            extra=model.extra,
+            full_prompt=_full_prompt(),
+            max_tokens=model.sampling.max_tokens or DEFAULT_MAX_TOKENS,
         )
     finally:
         await wire.close()
 
 
+def _full_prompt() -> str:
+    """As much text, of the kind that it is, as the longest conversation of a run holds."""
+    text = system_prompt(load_registry(Path.cwd()).config("tools"))
+    return (text * (_FULL_CHARS // len(text) + 1))[:_FULL_CHARS]
+
+
+def _text_form(findings: Findings) -> str | None:
+    """The form in which the tool was called in the text of the reply, if it was."""
+    calls = find_calls(findings.said, lambda name: "eval_code" in name)
+    return calls[0].form.value if calls else None
+
+
 def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
-    yield "calls tools", _yes_no(findings.calls_tools)
+    form = _text_form(findings)
+    yield "calls tools", f"as text ({form})" if form else _yes_no(findings.calls_tools)
     yield "tool_choice none", _yes_no(findings.takes_tool_choice_none)
     yield "streaming", _yes_no(findings.streams)
     yield "usage", _yes_no(findings.reports_usage)
     yield "usage when streaming", _yes_no(findings.reports_usage_streamed)
+    yield "full conversation", _yes_no(findings.holds_full_prompt)
     yield "reasoning in", findings.reasoning_field or "no field seen"
     yield "served model", findings.served_model or "not said"
     if findings.upstream:
@@ -127,8 +153,17 @@ def _yes_no(known: bool | None) -> str:
 
 def _advice(model: Model, findings: Findings) -> Iterator[str]:
     """What the user may do with that."""
-    if findings.calls_tools is False:
+    if form := _text_form(findings):
+        yield f"Tool calls arrive as text, and are read from it; better: {server_flags(form)}."
+    elif findings.calls_tools is False:
         yield "The model called no tool: ask it with --sema-config=bare, or switch its tools on."
+    if findings.full_prompt_fault is not None:
+        yield f"A conversation of full length: {findings.full_prompt_fault}."
+    if findings.holds_full_prompt is False:
+        yield (
+            "Give a local server more (OLLAMA_CONTEXT_LENGTH, --max-model-len, --ctx-size), or the "
+            "model a lower max_tokens."
+        )
     if findings.reports_usage is False and not findings.reports_usage_streamed:
         yield "Usage is not reported: cost stays unknown, and a cap counts every call's worst case."
     if not findings.entry and model.price is not None:

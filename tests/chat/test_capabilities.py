@@ -64,14 +64,13 @@ def test_two_small_calls_are_enough_where_all_is_well(chat_server: ChatServer) -
 
 
 def test_the_second_call_goes_on_with_the_conversation(chat_server: ChatServer) -> None:
-    """As a run does: the message as it came, its call answered under its id."""
+    """As a run does: the message as it came, its call answered under its id; then a broken call."""
     chat_server.play(good)
     check(chat_server)
     sent = chat_server.requests[1].body
     assert [message["role"] for message in sent["messages"]] == [
         "user",
-        "assistant",
-        "tool",
+        *2 * ["assistant", "tool"],
         "user",
     ]
     assert sent["messages"][1]["reasoning_content"] == "Hm."

@@ -19,6 +19,7 @@ from tests.chat_server import (
     say,
     stream,
 )
+from tests.server_kinds import behind
 
 Capture = pytest.CaptureFixture[str]
 KEY_NAME, KEY = "SOME_KEY", "sk-very-secret-8861"
@@ -130,13 +131,15 @@ def facts(text: str) -> dict[str, str]:
 
 def good(request: Request) -> Step:
     """A server that can do all of it."""
+    if request.messages[0]["role"] == "system":
+        return reply({"content": "OK"}, usage={"prompt_tokens": 7500, "completion_tokens": 1})
     if request.body.get("stream"):
         return stream([delta(content="3"), delta("stop"), COUNT])
     return say("3") if request.turn else call_tool("(+ 1 2)", reasoning_content="Hm.")
 
 
 def test_a_server_that_can_all_of_it(chat_server: ChatServer, capsys: Capture) -> None:
-    """Ten facts, and the entry that a user would write, to be completed by a price."""
+    """Eleven facts, and the entry that a user would write, to be completed by a price."""
     chat_server.play(good)
     assert check(chat_server) == 0
     out = capsys.readouterr().out
@@ -146,10 +149,11 @@ def test_a_server_that_can_all_of_it(chat_server: ChatServer, capsys: Capture) -
         "streaming": "yes",
         "usage": "yes",
         "usage when streaming": "yes",
+        "full conversation": "yes",
         "reasoning in": "reasoning_content",
         "served model": "served-name",
         "adapted": "nothing",
-        "spent": "220 tokens in 2 calls",
+        "spent": "7,721 tokens in 3 calls",
     }
     assert out.partition("\n\n")[2].splitlines() == [
         "An entry for sema-models.yaml:",
@@ -312,3 +316,66 @@ def test_a_server_that_is_not_there_is_status_3(capsys: Capture) -> None:
     assert main(["models", "check", "m", "--base-url", "http://127.0.0.1:1/v1"]) == 3
     err = capsys.readouterr().err
     assert err.startswith("sema-bench: 127.0.0.1:1/v1/chat/completions: cannot reach the server")
+
+
+KINDS = ("vLLM", "llama.cpp", "llama-cpp-python")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_that_refuses_its_own_messages_is_found_out(
+    kind: str, chat_server: ChatServer, capsys: Capture
+) -> None:
+    """Before a run, with the entry that saves the lost call."""
+    chat_server.play(behind(kind, good))
+    assert check(chat_server) == 0
+    assert "    adapt: [tidy-history]" in capsys.readouterr().out
+
+
+def test_calls_that_arrive_as_text_are_found_out(chat_server: ChatServer, capsys: Capture) -> None:
+    """With the flags of the servers that would read them."""
+    call = '<tool_call>{"name": "eval_code", "arguments": {"code": "(+ 1 2)"}}</tool_call>'
+    chat_server.play(lambda request: good(request) if request.turn else said(request, call))
+    assert check(chat_server) == 0
+    out = capsys.readouterr().out
+    assert facts(out)["calls tools"] == "as text (hermes)"
+    assert "--enable-auto-tool-choice --tool-call-parser hermes" in out
+
+
+def said(request: Request, text: str) -> Step:
+    """The text, but a long prompt is read as it is."""
+    return good(request) if request.messages[0]["role"] == "system" else say(text)
+
+
+TOO_SMALL = {
+    "refused": (
+        refuse(400, "This model's maximum context length is 4096 tokens."),
+        "This model's maximum context length is 4096 tokens.",
+    ),
+    "cut without a word": (
+        reply({"content": "OK"}, usage={"prompt_tokens": 4096, "completion_tokens": 1}),
+        "of a prompt of 30,000 characters the server read 4,096 tokens",
+    ),
+}
+
+
+@pytest.mark.parametrize(("step", "told"), TOO_SMALL.values(), ids=TOO_SMALL)
+def test_a_context_that_is_too_small_is_found_out(
+    step: Step, told: str, chat_server: ChatServer, capsys: Capture
+) -> None:
+    """Status 1, why, and how a local server is given more."""
+    chat_server.play(
+        lambda request: step if request.messages[0]["role"] == "system" else good(request)
+    )
+    assert check(chat_server) == 1
+    out = capsys.readouterr().out
+    assert facts(out)["full conversation"] == "no"
+    assert told in out
+    assert "OLLAMA_CONTEXT_LENGTH" in out
+    assert chat_server.requests[-1].body["max_tokens"] == 4096
+
+
+def test_a_url_that_is_none_is_told(capsys: Capture) -> None:
+    """Before anything is sent."""
+    where = ("--base-url", "http://[::1", "--api-key-env", KEY_NAME)
+    assert main(["models", "check", "m", *where]) == 3
+    assert "Invalid IPv6 URL" in capsys.readouterr().err
