@@ -245,6 +245,12 @@ OPTIONS = (
         "the baseline need not exist yet: without one, nothing is compared",
         in_file=False,  # where it stood for ever, a mistyped name would never be noticed
     ),
+    Option(
+        "across",
+        "vm",
+        TEXT,
+        "the difference from the baseline that is meant; all else must be the same",
+    ),
     Option("gate", "on|off", SWITCH, "off: compare and say so, but leave pytest its exit status"),
     Option("must-pass", "EXPR", TEXT, "tasks that must pass, such as 'L1 or palindrome'"),
     Option(

@@ -99,6 +99,8 @@ class Settings:
     """File or run folder to compare with."""
     baseline_new: bool = False
     """Whether the baseline need not exist yet."""
+    across: str | None = None
+    """The difference from the baseline that is meant: `vm`."""
     gate: bool = True
     """Whether baseline, must-pass tasks and floor decide the exit status."""
     must_pass: str | None = None

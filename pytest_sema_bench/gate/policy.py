@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_sema_bench.errors import BenchError, SettingsError, TaskError
-from pytest_sema_bench.gate.compare import Compared, compare
+from pytest_sema_bench.gate.compare import Across, Compared, compare
 from pytest_sema_bench.gate.load import load_results, run_results
 from pytest_sema_bench.gate.task_results import Results, TaskResult
 from pytest_sema_bench.gate.verdict import (
@@ -46,6 +46,8 @@ class Judge:
     baseline_path: Path | None
     baseline: Results | None
     """None if no baseline is asked for, or there is no such file yet."""
+    across: Across | None = None
+    """The difference from the baseline that is meant."""
     decides: bool = True
     """Whether the exit status is the gate's, or the verdict is only shown."""
     alone: bool = True
@@ -61,6 +63,7 @@ class Judge:
         configuration. Raises SettingsError for a rule or a
         baseline that cannot be used.
         """
+        across = _across(settings)
         asked = (settings.baseline, settings.must_pass, settings.fail_under)
         if all(rule is None for rule in asked):
             return None
@@ -77,6 +80,7 @@ class Judge:
             rules=GateRules(must_pass=must_pass, fail_under=settings.fail_under, subset=subset),
             baseline_path=settings.baseline,
             baseline=baseline,
+            across=across,
             decides=settings.gate,
             alone=alone,
         )
@@ -91,7 +95,7 @@ class Judge:
     def judge(self, run: RunData, confirmations: Sequence[Confirmation] = ()) -> Judgement:
         """The verdict on a run."""
         results = run_results(run)
-        compared = compare(self.baseline, results) if self.baseline else None
+        compared = compare(self.baseline, results, across=self.across) if self.baseline else None
         verdict = decide(results, self.rules, compared, confirmations=confirmations)
         return Judgement(verdict=verdict, compared=compared, run=results)
 
@@ -122,6 +126,18 @@ def confirmations(records: Iterable[Record]) -> tuple[Confirmation, ...]:
         )
         for task, members in groups.items()
     )
+
+
+def _across(settings: Settings) -> Across | None:
+    if settings.across is None:
+        return None
+    if settings.baseline is None:
+        raise SettingsError("--sema-across goes with --sema-baseline, which is missing")
+    known = [across.value for across in Across]
+    if settings.across not in known:
+        found, wanted = repr(settings.across), " or ".join(known)
+        raise SettingsError(f"--sema-across: found {found}, expected {wanted}")
+    return Across(settings.across)
 
 
 def _check_names(must_pass: Selection, tasks_root: Path) -> None:

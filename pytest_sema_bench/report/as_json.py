@@ -16,6 +16,7 @@ def comparison_facts(compared: Compared) -> dict[str, Any]:
         "comparisons": [_comparison(comparison) for comparison in compared.comparisons],
         "only_in_baseline": list(compared.only_in_base),
         "only_in_run": list(compared.only_in_run),
+        "across": compared.meant,
     }
 
 

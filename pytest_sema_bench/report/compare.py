@@ -21,6 +21,8 @@ def comparison_lines(compared: Compared, *, markdown: bool = False) -> Iterator[
     """The lines of all comparisons, and what could not be paired."""
     yield f"baseline: {safe(compared.base.source)}{_dated(compared.base.date)}"
     yield f"run:      {safe(compared.run.source)}{_dated(compared.run.date)}"
+    if compared.meant:
+        yield f"across:   {safe(compared.meant)}"
     base, run = compared.base.suite, compared.run.suite
     if base and run and base.hash != run.hash:
         yield f"suite:    {safe(base.label)}, now {safe(run.label)}: what changed is not compared"

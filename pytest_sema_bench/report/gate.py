@@ -50,6 +50,9 @@ def verdict_lines(
     outcome = verdict.outcome
     head = f"gate: {outcome.value.upper()}: {_MEANING[outcome]} (exit status {outcome.exit_status})"
     yield f"**{head}**" if markdown else head
+    if compared is not None and compared.meant:
+        yield ""
+        yield f"across {safe(compared.meant)}"
     yield ""
     for finding in verdict.findings:
         yield f"- {finding.outcome.value}: {safe(finding.text)}"
