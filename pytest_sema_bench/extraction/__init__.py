@@ -1,9 +1,9 @@
 """Finds the answer in a model's final message. The rules are written out in docs/extraction.md.
 
-`extract` is the whole of it. Of the parts, `message` takes a message apart; for code, `source`
-reads a block, `standing` the prose above it, `unfenced` the code outside blocks, and `code`
-chooses; for a value, `datum` reads one, `statement` the sentences, and `value` chooses.
-Nothing here runs anything.
+`extract` is the whole of it. `message` takes a message apart. For code, `source` reads a piece of
+it, `block_role` the prose above a block, and `code` chooses. For a value, `notation` finds what is
+written as one, `claims` what the sentences say of it, and `value` chooses. Nothing here runs
+anything.
 """
 
 from dataclasses import dataclass

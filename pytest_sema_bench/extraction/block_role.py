@@ -7,7 +7,7 @@ from enum import IntEnum
 from pytest_sema_bench.extraction.message import Block
 
 
-class Standing(IntEnum):
+class BlockRole(IntEnum):
     """How a block stands to an earlier one that holds the same: a higher one replaces it.
 
     Of two plain or two final blocks the later one counts, of two asides the earlier one.
@@ -19,17 +19,12 @@ class Standing(IntEnum):
     FINAL = 3
 
 
+# What is said in the line above a block, strongest first.
 _FINAL = re.compile(
     r"\b(?:final(?:ly)?|corrected|correction|fixed|revised|updated|improved|oops|sorry|altogether"
     r"|all together|putting (?:it|this|that|everything|them)|combin(?:ed|ing)|overall"
     r"|(?:correct|full|complete|working|right|whole) (?:version|answer|solution|code|expression"
     r"|function|macro|program|implementation|one|form))\b",
-    re.IGNORECASE,
-)
-_TURN = re.compile(
-    r"\b(?:oops|hmm|correction|mistake|my bad|scratch that|on second thought"
-    r"|let me (?:fix|correct|revise|rewrite|redo|try again|reconsider))\b"
-    r"|(?:^|[.!?\n])[ \t]{0,4}(?:but |no, )?(?:wait|actually)\b",
     re.IGNORECASE,
 )
 _DRAFT = re.compile(
@@ -39,12 +34,24 @@ _DRAFT = re.compile(
     re.IGNORECASE,
 )
 _ASIDE = re.compile(
-    r"\b(?:alternativ\w*|alternate|equivalent\w*|another|variant|also|could|traces?|tracing"
-    r"|expan(?:ds?|ded|sion|ding)|desugars?|becomes|steps?|conceptually|essentially|roughly"
-    r"|same as|pseudo\w*|general form|instead of|rather than|bonus|shorter|more idiomatic"
+    r"\b(?:alternat\w*|equivalent\w*|another|variant|also|could|traces?|tracing|expan(?:d|sion)\w*"
+    r"|desugars?|becomes|steps?|conceptually|essentially|roughly|same as|pseudo\w*|general form"
+    r"|instead of|rather than|bonus|shorter|more idiomatic|explanation|breakdown|notes?|why"
     r"|in (?:clojure|scheme|common lisp|racket|python|javascript|haskell|elisp)"
-    r"|(?:option|method|approach) (?:[2-9]|two|three|b)|how (?:it|this) works|explanation"
-    r"|breakdown|notes?|why)\b|^\W*or\b",
+    r"|(?:option|method|approach) (?:[2-9]|two|three|b)|how (?:it|this) works)\b|^\W*or\b",
+    re.IGNORECASE,
+)
+# A change of mind anywhere since the block before.
+_TURN = re.compile(
+    r"\b(?:oops|hmm|mistake|my bad|scratch that|on second thought"
+    r"|let me (?:fix|correct|revise|rewrite|redo|try again|reconsider))\b"
+    r"|(?:^|[.!?\n])[ \t]{0,4}(?:but |no, )?(?:wait|actually)\b",
+    re.IGNORECASE,
+)
+# "Here's a function that returns …" introduces the answer; "It returns" or "Test:" does not.
+_ANSWER = re.compile(
+    r"\bhere(?:[’']s| is| are)\b|\b(?:solution|implementation|function|macro|program|code"
+    r"|expression|definition|answer)\b[^.]{0,60}$",
     re.IGNORECASE,
 )
 _USE = re.compile(
@@ -53,25 +60,19 @@ _USE = re.compile(
     r"|evaluat\w+)\b",
     re.IGNORECASE,
 )
-_INTRODUCES = re.compile(
-    r"\bhere(?:[’']s| is| are)\b|\b(?:solution|implementation|function|macro|program|code"
-    r"|expression|definition|answer)\b[^.]{0,60}$",
-    re.IGNORECASE,
-)
-_STEPS = re.compile(r"\bsteps?\b", re.IGNORECASE)
-_HEADING = re.compile(r"^\s*(?:#{1,6}\s+(?P<hash>\S.*)|\*\*(?P<bold>[^*]{1,80})\*\*:?\s*)$")
 _LIST_ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•+])\s")
+_HEADING = re.compile(r"^\s*(?:#{1,6}\s+(?P<hash>\S.*)|\*\*(?P<bold>[^*]{1,80})\*\*:?\s*)$")
 
 
-def standings(blocks: Sequence[Block]) -> Iterator[Standing]:
-    """The standing of each block, by the line above it, a change of mind, its heading."""
+def roles(blocks: Sequence[Block]) -> Iterator[tuple[Block, BlockRole]]:
+    """Each block with its role, by the line above it, a change of mind, its heading."""
     heading = ""
     for block in blocks:
         lines = [line for line in block.lead.split("\n") if re.search(r"\w", line)]
         for line in lines:
             if found := _HEADING.match(line):
                 heading = found["hash"] or found["bold"]
-        yield _standing(lines, heading)
+        yield block, _role(lines[-1] if lines else "", block.lead, heading)
 
 
 def tells_a_result(block: Block) -> bool:
@@ -79,22 +80,20 @@ def tells_a_result(block: Block) -> bool:
     return bool(_USE.search(block.lead.strip().rsplit("\n", 1)[-1]))
 
 
-def _standing(lead: Sequence[str], heading: str) -> Standing:
-    above = lead[-1] if lead else ""
-    if _FINAL.search(above) and not _STEPS.search(above):
-        return Standing.FINAL
-    if _DRAFT.search(above):
-        return Standing.DRAFT
-    if _ASIDE.search(above):
-        return Standing.ASIDE
-    if _TURN.search("\n".join(lead)):
-        return Standing.FINAL
-    if _INTRODUCES.search(above):
-        return Standing.PLAIN
-    aside = _USE.search(above) or _LIST_ITEM.match(above) or _heads_an_aside(heading)
-    return Standing.ASIDE if aside else Standing.PLAIN
-
-
-def _heads_an_aside(heading: str) -> bool:
-    of_answer = _FINAL.search(heading) or _INTRODUCES.search(heading)
-    return not of_answer and bool(_ASIDE.search(heading) or _USE.search(heading))
+def _role(above: str, lead: str, heading: str) -> BlockRole:
+    for pattern, text, role in (
+        (_FINAL, above, BlockRole.FINAL),
+        (_DRAFT, above, BlockRole.DRAFT),
+        (_ASIDE, above, BlockRole.ASIDE),
+        (_TURN, lead, BlockRole.FINAL),
+        (_ANSWER, above, BlockRole.PLAIN),
+        (_USE, above, BlockRole.ASIDE),
+        (_LIST_ITEM, above, BlockRole.ASIDE),
+        (_FINAL, heading, BlockRole.PLAIN),
+        (_ANSWER, heading, BlockRole.PLAIN),
+        (_ASIDE, heading, BlockRole.ASIDE),
+        (_USE, heading, BlockRole.ASIDE),
+    ):
+        if pattern.search(text):
+            return role
+    return BlockRole.PLAIN

@@ -1,42 +1,40 @@
-"""Chooses the blocks of a message that are its program or its expression.
+"""Chooses the pieces of a message that are its program or its expression.
 
 The rules stand in docs/extraction.md.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_sema_bench.extraction.block_role import Standing, standings, tells_a_result
-from pytest_sema_bench.extraction.message import Block, Message
-from pytest_sema_bench.extraction.source import Source, read_source
-from pytest_sema_bench.extraction.unfenced import bare_code, inline_code
+from pytest_sema_bench.extraction.block_role import BlockRole, roles, tells_a_result
+from pytest_sema_bench.extraction.message import CODE_SPAN, Block, Message, line_end
+from pytest_sema_bench.extraction.source import LISP_TAGS, SEMA_TAGS, Source, is_call, read_source
+from pytest_sema_bench.sema.reader import Form, ReadError, read_form
 
-_SEMA_TAGS = frozenset({"", "sema", "code"})
-_OTHER_LISP_TAGS = frozenset(
-    {"lisp", "scheme", "scm", "clojure", "clj", "cljs", "clojurescript", "racket", "rkt", "elisp"}
-    | {"emacs-lisp", "common-lisp", "commonlisp", "cl", "hy", "fennel", "janet", "guile"}
-    | {"s-expression", "sexp", "sexpr", "sexps"}
+# A line that begins with code, behind a list mark, a label ("Answer:") or a prompt.
+_CODE_LINE = re.compile(
+    r"^[ \t]*(?:[-*>•][ \t]+|\d+[.)][ \t]+)?[*_]{0,3}"
+    r"(?:\w[\w ]{0,30}:[ \t]*|(?:sema\S{0,10}>|>{1,3}|λ>?)[ \t]+)?(?=\()",
+    re.MULTILINE,
 )
+_BEGINS_CODE = re.compile(r"\((?:def|let|->)")
+_CLOSERS = re.compile(r"(?:[ \t]*[)\]}])*+")
+# "(square 5) evaluates to 25" is a sentence; a comment, a result or nothing may follow code.
+_AFTER_CODE = re.compile(r"[ \t]*(?:[)\]}]|;|=>|→|⇒|->|//|#|[*_]{1,3}\s|[*_]{0,3}$)", re.MULTILINE)
+_REMARK = re.compile(r"\w[.,:](?:\s|\)$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
     source: Source
-    standing: Standing
-    folded: str
-    """The code with each run of blanks made one."""
-
-    @classmethod
-    def of(cls, source: Source, standing: Standing = Standing.PLAIN) -> "_Candidate":
-        return cls(source=source, standing=standing, folded=" ".join(source.text.split()))
+    role: BlockRole = BlockRole.PLAIN
 
 
 def choose_program(message: Message) -> tuple[tuple[str, ...], str]:
     """The sources of the definitions, in the order they are loaded, and the rule."""
     candidates, rule = _candidates(message)
-    if not any(candidate.source.defines for candidate in candidates):
-        return _texts(candidates), rule
-    return _texts(_definitions(candidates)), rule
+    return _texts(_definitions(candidates) or candidates), rule
 
 
 def choose_expression(message: Message) -> tuple[tuple[str, ...], str]:
@@ -70,48 +68,95 @@ def _definitions(candidates: Sequence[_Candidate]) -> list[_Candidate]:
 
 
 def _replaces(new: _Candidate, old: _Candidate) -> bool:
-    if new.source.readable and new.folded in old.folded:
+    """Whether a later candidate takes an earlier one's place; what is quoted from it does not."""
+    if new.source.forms is not None and _folded(new.source.text) in _folded(old.source.text):
         return False
-    if new.standing is old.standing:
-        return new.standing >= Standing.PLAIN
-    return new.standing > old.standing
+    if new.role is old.role:
+        return new.role >= BlockRole.PLAIN
+    return new.role > old.role
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _candidates(message: Message) -> tuple[list[_Candidate], str]:
     if fenced := _fenced(message):
         return fenced, "fenced block" if len(fenced) == 1 else "fenced blocks"
-    if bare := bare_code(message.prose):
-        return [_Candidate.of(read_source(bare))], "bare code"
-    if sources := inline_code(message.prose):
-        return [_Candidate.of(source) for source in sources], "inline code"
-    data = [block for block in message.blocks if block.tag in _SEMA_TAGS]
+    if bare := _bare_code(message.prose):
+        return [_Candidate(source=read_source(bare))], "bare code"
+    if sources := _inline_code(message.prose):
+        return [_Candidate(source=source) for source in sources], "inline code"
+    data = [block for block in message.blocks if block.tag in SEMA_TAGS]
     if data and not tells_a_result(data[-1]):
-        return [_Candidate.of(read_source(data[-1].body))], "fenced block"
+        return [_Candidate(source=read_source(data[-1].body))], "fenced block"
     return [], "no code"
 
 
 def _fenced(message: Message) -> list[_Candidate]:
     """The blocks that hold code, with what the prose above them says of them."""
-    named = standings(message.blocks)
-    read = [(b, s, _read_block(b)) for b, s in zip(message.blocks, named, strict=True)]
-    code = [found for found in read if found[2].is_code]
-    lisp = [found for found in code if found[0].tag in _SEMA_TAGS | _OTHER_LISP_TAGS]
-    code = lisp or [found for found in code if found[2].readable]
-    code = [(b, s, c) for b, s, c in code if b.closed or c.readable] or code
-    code = [(b, s, c) for b, s, c in code if not c.is_sketch] or code
+    read = [(block, _read_block(block), role) for block, role in roles(message.blocks)]
+    code = [found for found in read if found[1].is_code]
+    lisp = [found for found in code if found[0].tag in SEMA_TAGS | LISP_TAGS]
+    code = lisp or [found for found in code if found[1].forms is not None]
+    code = [found for found in code if found[0].closed or found[1].forms is not None] or code
+    code = [found for found in code if not found[1].is_sketch] or code
     has_sema = any(block.tag == "sema" for block, _, _ in code)
     candidates: list[_Candidate] = []
-    for block, said, source in code:
-        standing = said
-        if has_sema and block.tag in _OTHER_LISP_TAGS:
-            standing = min(said, Standing.ASIDE)
-        elif not candidates and said is Standing.ASIDE:
-            standing = Standing.PLAIN  # nothing stands before it that it could be an aside to
-        candidates.append(_Candidate.of(source, standing))
+    for block, source, said in code:
+        is_foreign = has_sema and block.tag in LISP_TAGS
+        role = min(said, BlockRole.ASIDE) if is_foreign else said
+        if role is BlockRole.ASIDE and not (candidates or is_foreign):
+            role = BlockRole.PLAIN  # nothing stands before it that it could be an aside to
+        candidates.append(_Candidate(source=source, role=role))
     return candidates
 
 
 def _read_block(block: Block) -> Source:
     """The code of a block; of one that is never closed only the code, not the prose below it."""
-    bare = None if block.closed else bare_code(block.body, is_all_code=True)
+    bare = None if block.closed else _bare_code(block.body, is_all_code=True)
     return read_source(bare or block.body)
+
+
+def _bare_code(prose: str, *, is_all_code: bool = False) -> str | None:
+    """The forms that begin a line and are not followed by words, None if there are none.
+
+    A closing bracket too many is kept, and so is a form that is never closed if it begins as
+    code does or the text is meant to be code: leaving prose out must not mend code.
+    """
+    kept: list[str] = []
+    # Each failed read can go to the end of the text, so what all reads may cost is bounded.
+    position, to_spend = 0, len(prose) + 20_000
+    while to_spend > 0 and (found := _CODE_LINE.search(prose, position)):
+        start = found.end()
+        position = line_end(prose, start)
+        try:
+            form = read_form(prose, start)
+        except ReadError as error:
+            if error.unfinished and (is_all_code or _BEGINS_CODE.match(prose, start)):
+                kept.append(prose[start:])
+                break
+            to_spend -= (len(prose) if error.unfinished else error.position) - start
+            continue
+        to_spend -= form.end - start
+        position = form.end
+        if _AFTER_CODE.match(prose, form.end) and _reads_as_code(form):
+            closers = _CLOSERS.match(prose, form.end)
+            position = closers.end() if closers else form.end
+            kept.append(prose[start:position])
+    return "\n".join(kept) or None
+
+
+def _reads_as_code(form: Form) -> bool:
+    """Whether a form is code and not a remark in brackets."""
+    if not is_call(form) or form.head is None:
+        return False
+    return form.head.startswith("def") or not (form.head[0].isupper() or _REMARK.search(form.text))
+
+
+def _inline_code(prose: str) -> list[Source]:
+    """The definitions among the `…` spans, or else the longest call; [] if there is none."""
+    sources = [read_source(found["code"].strip()) for found in CODE_SPAN.finditer(prose)]
+    sources = [source for source in sources if source.is_code]
+    definitions = [source for source in sources if source.defines]
+    return definitions or sorted(sources, key=lambda source: len(source.text))[-1:]

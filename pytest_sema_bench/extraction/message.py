@@ -6,34 +6,26 @@ takes time in proportion to the text.
 
 import html
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-_THOUGHT_TAGS = (
-    ("<think>", "</think>"),
-    ("<thinking>", "</thinking>"),
-    ("<thought>", "</thought>"),
-    ("<reasoning>", "</reasoning>"),
-    ("<reflection>", "</reflection>"),
-    ("<scratchpad>", "</scratchpad>"),
+_HIDDEN = (
+    *("think", "thinking", "thought", "reasoning", "reflection", "scratchpad"),
+    *("tool_call", "tool_response", "function_call", "function_calls"),
+)
+_HIDDEN_SPANS = (
+    *((f"<{name}>", f"</{name}>") for name in _HIDDEN),
     ("◁think▷", "◁/think▷"),
     ("[THINK]", "[/THINK]"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
-)
-_CALL_TAGS = (
-    ("<tool_call>", "</tool_call>"),
-    ("<tool_response>", "</tool_response>"),
-    ("<function_call>", "</function_call>"),
-    ("<function_calls>", "</function_calls>"),
     ("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"),
 )
-_ANSWER_TAGS = (
-    ("<answer>", "</answer>"),
-    ("<final_answer>", "</final_answer>"),
-    ("<final>", "</final>"),
+"""Thoughts and calls, left in the text by servers that do not parse them."""
+_ANSWER_SPANS = (
+    *((f"<{name}>", f"</{name}>") for name in ("answer", "final_answer", "final")),
     ("<|begin_of_solution|>", "<|end_of_solution|>"),
 )
 _FINAL_CHANNEL = "<|channel|>final<|message|>"
+# A model that does not stop goes on with the user's next turn; that is no part of the answer.
 _TURN_END = re.compile(
     r"<\|(?:im_end|eot_id|end|return|endoftext|end_of_text|eom_id|user|observation)\|>"
     r"|</s>|<end_of_turn>|<eos>|<｜end▁of▁sentence｜>|<\|im_start\|>(?:user|system)\b"
@@ -42,16 +34,29 @@ _TOKEN = re.compile(
     r"<\|(?:im_start|start_header_id)\|>(?:assistant)?(?:<\|end_header_id\|>)?\s?"
     r"|<start_of_turn>(?:model)?|<[|｜][^|｜<>\s]{1,40}[|｜]>|</?s>|\[/?INST\]"
 )
+# At the very start, the end of a turn is that of the prompt.
 _LEADING_TOKENS = re.compile(rf"(?:\s|{_TURN_END.pattern}|{_TOKEN.pattern})*+")
-_HTML_BLOCK = re.compile(r"<pre\b[^<>]{0,80}>\s*(?:<code\b[^<>]{0,80}>)?|(?:</code>\s*)?</pre>")
-_HTML_CODE = re.compile(r"</?code\b[^<>]{0,80}>")
-_HTML_BOLD = re.compile(r"</?(?:b|strong)>")
-_HTML_BOX = re.compile(r"</?(?:output|result|value|p|br ?/?)>")
-_RUN = re.compile(r"`{3,}+|~{3,}+")
-_TICKS = re.compile(r"`++")
+_HTML = (
+    (re.compile(r"<pre\b[^<>]{0,80}>\s*(?:<code\b[^<>]{0,80}>)?|(?:</code>\s*)?</pre>"), "\n```\n"),
+    (re.compile(r"</?code\b[^<>]{0,80}>"), "`"),
+    (re.compile(r"</?(?:b|strong)>"), "**"),
+    (re.compile(r"</?(?:output|result|value|p|br ?/?)>"), "\n"),
+)
+
+CODE_SPAN = re.compile(r"(?<!`)(?P<ticks>`++)(?P<code>[^`\n]++)(?P=ticks)(?!`)")
+"""Code in a sentence. Possessive: a run of backticks is one mark, and none is tried twice."""
+# A line with a fence in it; before it there may be shorter runs, those of code in the sentence.
+_OPENING = re.compile(
+    r"^(?P<before>(?:[^`~\n]|(?<!`)`{1,2}(?!`)|~(?!~~))*+)(?P<fence>`{3,}+|~{3,}+)(?P<info>[^\n]*)",
+    re.MULTILINE,
+)
+_FENCE = re.compile(r"(?P<first>^[ \t>]*+)?(?P<run>`{3,}+|~{3,}+)(?P<last>[ \t]*$)?", re.MULTILINE)
+# Behind a fence: a tag, alone or with attributes (`sema:f.sema`, `{.scheme}`).
+_TAG = re.compile(r"\s*(?:\{?\.?(?P<tag>[A-Za-z][\w+#.-]*)(?:[:,{=][^\s`(]*)?\}?(?=\s|$))?\s*")
+_CODE_STARTS = ("(", "'", "[", "{", ";", '"')
 _WRAPPER_TAGS = frozenset({"markdown", "md"})
-_TAG = re.compile(r"(?P<tag>[A-Za-z][\w+#.-]*)(?:[:,{=][^`(]*)?")
-_QUOTE = re.compile(r"^\s{0,3}>\s?")
+"""A whole message may stand in such a block; it is read as if the fence were not there."""
+_QUOTE = re.compile(r"^\s{0,3}>\s?", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,20 +76,43 @@ class Block:
 class Message:
     """A message without thinking, tool calls and template marks."""
 
-    text: str
     blocks: tuple[Block, ...]
     prose: str
     """The text with each block replaced by a line `NUL index NUL`."""
 
 
 def read_message(text: str) -> Message:
-    """The parts of a message, in order."""
-    cleaned = _without_marks(text.replace("\r\n", "\n").replace("\r", "\n"))
-    reader = _Reader()
-    for line in cleaned.split("\n"):
-        reader.read(line)
-    reader.finish()
-    return Message(text=cleaned, blocks=tuple(reader.blocks), prose="\n".join(reader.prose))
+    """The parts of a message, in order.
+
+    Fences are those of CommonMark, but what models do is forgiven: a fence may open behind prose
+    and close behind code, code may stand on the opening line, and a tagged fence inside a block
+    opens the next one.
+    """
+    text = _without_marks(text.replace("\r\n", "\n").replace("\r", "\n"))
+    blocks: list[Block] = []
+    prose, lead = list[str](), list[str]()
+    said_from = position = 0
+    while opening := _OPENING.search(text, position):
+        position = opening.end()
+        before, info = opening["before"].strip(), opening["info"]
+        if before not in ("", ">") and not re.fullmatch(r"[\w.+#-]*\s*", info):
+            continue  # backticks in a sentence
+        lead.append(_prose(text[said_from : opening.start("fence")]))
+        tag, code_at = _tag_and_code(info)
+        start = opening.end() if code_at is None else opening.start("info") + code_at
+        if tag in _WRAPPER_TAGS:
+            said_from = start
+            continue
+        end, position, closed = _block_end(text, start, opening)
+        said_from = position
+        body = _QUOTE.sub("", text[start:end]) if before else text[start:end]
+        if body.strip():
+            prose += [*lead, f"\n\0{len(blocks)}\0\n"]
+            body = body.strip("\n")
+            blocks.append(Block(tag=tag, body=body, lead="".join(lead), closed=closed))
+            lead = []
+    prose += [*lead, _prose(text[said_from:])]
+    return Message(blocks=tuple(blocks), prose="".join(prose))
 
 
 def line_end(text: str, position: int) -> int:
@@ -93,49 +121,53 @@ def line_end(text: str, position: int) -> int:
     return len(text) if end < 0 else end
 
 
-def block_index(line: str) -> int | None:
-    """The index of the block that this line of `Message.prose` stands for, None for prose."""
-    found = re.fullmatch(r"\0(\d+)\0", line.strip())
-    return int(found[1]) if found else None
+def _prose(text: str) -> str:
+    """Text without what marks a block in prose, and with colons of one width."""
+    return text.replace("\0", " ").replace("：", ": ")
 
 
-def code_spans(line: str) -> Iterator[tuple[int, int, str]]:
-    """Start, end and content of each `…` span of a line."""
-    runs = list(_TICKS.finditer(line))
-    following: dict[int, int] = {}
-    closer: dict[int, int] = {}
-    for index in range(len(runs) - 1, -1, -1):
-        length = len(runs[index][0])
-        if length in following:
-            closer[index] = following[length]
-        following[length] = index
-    index = 0
-    while index < len(runs):
-        if index in closer:
-            opening, closing = runs[index], runs[closer[index]]
-            yield opening.start(), closing.end(), line[opening.end() : closing.start()].strip()
-            index = closer[index]
-        index += 1
+def _tag_and_code(info: str) -> tuple[str, int | None]:
+    """The tag behind a fence and where code begins on its line; None if none does."""
+    found = _TAG.match(info)
+    tag, end = ((found["tag"] or "").lower(), found.end()) if found else ("", 0)
+    is_code = not tag or info.startswith(_CODE_STARTS, end) or "`" in info[end:]
+    return tag, end if is_code else None
+
+
+def _block_end(text: str, start: int, opening: re.Match[str]) -> tuple[int, int, bool]:
+    """Where a block's body ends, where the text goes on, and whether a fence has closed it."""
+    for found in _FENCE.finditer(text, start):
+        closes = found["run"].startswith(opening["fence"])
+        if closes and (found["last"] is not None or found.start() < opening.end()):
+            return found.start(), found.end(), True
+        if found["first"] is not None:
+            info = text[found.end() : line_end(text, found.end())]
+            tag, code_at = _tag_and_code(info)
+            if tag and (code_at is not None or len(info.split()) <= 2):
+                return found.start(), found.start(), False
+            if closes:
+                return found.start(), found.end(), True
+    return len(text), len(text), False
 
 
 def _without_marks(text: str) -> str:
     if _FINAL_CHANNEL in text:
         text = text.rpartition(_FINAL_CHANNEL)[2]
-    for opening, closing in _THOUGHT_TAGS + _CALL_TAGS:
+    for opening, closing in _HIDDEN_SPANS:
         text = _without_spans(text, opening, closing)
-    for opening, closing in _ANSWER_TAGS:
-        text = _last_span(text, opening, closing)
+    for opening, closing in _ANSWER_SPANS:
+        _, mark, after = text.rpartition(opening)
+        content = after.partition(closing)[0]
+        text = content if mark and content.strip() else text
     begin = _LEADING_TOKENS.match(text)
     text = text[begin.end() :] if begin and begin[0].strip() else text
     end = _TURN_END.search(text)
     text = _TOKEN.sub("", text[: end.start()] if end else text)
-    return _without_html(text) if "```" not in text and "</" in text else text
-
-
-def _without_html(text: str) -> str:
-    """HTML written as markdown: only for messages that have no fence of their own."""
-    text = _HTML_CODE.sub("`", _HTML_BLOCK.sub("\n```\n", text))
-    return html.unescape(_HTML_BOX.sub("\n", _HTML_BOLD.sub("**", text)))
+    if "```" not in text and "</" in text:  # only where there is no markdown
+        for pattern, replacement in _HTML:
+            text = pattern.sub(replacement, text)
+        text = html.unescape(text)
+    return text
 
 
 def _without_spans(text: str, opening: str, closing: str) -> str:
@@ -149,130 +181,3 @@ def _without_spans(text: str, opening: str, closing: str) -> str:
         position = end + len(closing)
     kept.append(text[position:])
     return "".join(kept).rpartition(closing)[2]
-
-
-def _last_span(text: str, opening: str, closing: str) -> str:
-    _, mark, after = text.rpartition(opening)
-    content = after.partition(closing)[0]
-    return content if mark and content.strip() else text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opening:
-    before: str
-    fence: str
-    tag: str
-    content: str
-    """Code on the fence's own line."""
-    info: str
-    """All that follows the fence."""
-
-    @property
-    def is_prose(self) -> bool:
-        """Whether words follow the fence, as behind a closing fence in a careless message."""
-        return not self.content and len(self.info.split()) > 2
-
-
-class _Reader:
-    """Reads a message line by line, as CommonMark does, but forgives what models do.
-
-    A fence may open at the end of a line of prose and close at the end of a line of code,
-    code may stand on the opening line, and a tagged fence inside a block opens the next one.
-    """
-
-    def __init__(self) -> None:
-        self.blocks: list[Block] = []
-        self.prose: list[str] = []
-        self._lead: list[str] = []
-        self._fence: str | None = None
-        self._tag = ""
-        self._body: list[str] = []
-        self._is_quoted = False
-
-    def read(self, line: str) -> None:
-        """Take in the next line."""
-        if self._fence is not None and self._is_quoted:
-            line = _QUOTE.sub("", line)
-        if self._fence is None:
-            self._read_prose(line)
-        elif (closing := self._closing(line)) is not None:
-            self._body += [closing] if closing.strip() else []
-            self._end(closed=True)
-        elif (opening := _opening(line)) and not opening.before.strip() and opening.tag:
-            self._end(closed=opening.is_prose)
-            if opening.is_prose:
-                self._say(opening.info)
-            else:
-                self._read_prose(line)
-        else:
-            self._body.append(line)
-
-    def finish(self) -> None:
-        """End a block that is still open."""
-        if self._fence is not None:
-            self._end(closed=False)
-
-    def _read_prose(self, line: str) -> None:
-        opening = _opening(line)
-        if opening is None:
-            self._say(line)
-            return
-        if opening.before.strip(" >"):
-            self._say(opening.before)
-        if opening.tag in _WRAPPER_TAGS:
-            return
-        self._fence, self._tag, self._body = opening.fence, opening.tag, [opening.content]
-        self._is_quoted = opening.before.strip() == ">"
-        if (end := opening.content.rfind(opening.fence)) >= 0:
-            self._body = [opening.content[:end]]
-            self._end(closed=True)
-            self._say(opening.content[end + len(opening.fence) :])
-
-    def _say(self, text: str) -> None:
-        text = text.replace("\0", " ").replace("：", ": ")
-        self.prose.append(text)
-        self._lead.append(text)
-
-    def _closing(self, line: str) -> str | None:
-        """What stands before the closing fence on this line, None if it closes nothing."""
-        fence = self._fence or "```"
-        stripped = line.rstrip()
-        kept = stripped.rstrip(fence[0])
-        return kept if len(stripped) - len(kept) >= len(fence) else None
-
-    def _end(self, *, closed: bool) -> None:
-        if "".join(self._body).strip():
-            self.prose.append(f"\0{len(self.blocks)}\0")
-            self.blocks.append(
-                Block(
-                    tag=self._tag,
-                    body="\n".join(self._body).strip("\n"),
-                    lead="\n".join(self._lead),
-                    closed=closed,
-                )
-            )
-            self._lead = []
-        self._fence = None
-
-
-def _opening(line: str) -> _Opening | None:
-    """The fence that opens a block on this line, None if there is none."""
-    runs = list(_RUN.finditer(line))
-    if not runs:
-        return None
-    before, info = line[: runs[0].start()], line[runs[0].end() :].strip()
-    if before.strip() and (len(runs) != 1 or not re.fullmatch(r"[\w.+#-]*", info)):
-        return None
-    tag, content = _tag_and_content(info)
-    return _Opening(before=before, fence=runs[0][0], tag=tag, content=content, info=info)
-
-
-def _tag_and_content(info: str) -> tuple[str, str]:
-    """The tag behind a fence and what is content already: `lisp (+ 1 2)` has both."""
-    word = (info.strip("{}. ").split(None, 1) or [""])[0]
-    found = _TAG.fullmatch(word)
-    if found is None:
-        return "", info
-    rest = info.partition(word)[2].strip().strip("}")
-    is_content = rest.startswith(("(", "'", "[", "{", ";", '"')) or "`" in rest
-    return found["tag"].lower(), rest if is_content else ""

@@ -1,9 +1,12 @@
-"""What an answer's extractor knows of the question: the expressions that the prompt shows."""
+"""What the extractor of a value knows of the question: the expressions that the prompt shows."""
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pytest_sema_bench.sema.reader import Form, Kind, ReadError, read_form
+
+_OPENER = re.compile(r"\((?=[^\s()])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,54 +21,41 @@ class Question:
     @classmethod
     def read(cls, prompt: str) -> "Question":
         """The question in a prompt; an empty one if the prompt shows no code."""
-        forms = _outer_forms(prompt)
-        return cls(
-            expressions=frozenset(folded(form.text) for form in forms),
-            heads=frozenset(_heads(forms)),
-        )
+        forms = list(_outer_forms(prompt))
+        texts = (" ".join(form.text.split()) for form in forms)
+        return cls(expressions=frozenset(texts), heads=frozenset(_heads(forms)))
 
     def asks_for(self, code: str) -> bool:
-        """Whether a piece of code is what the question asks about, not a part of it."""
-        code = folded(code)
+        """Whether code is what the question asks about, or the name that it calls first."""
+        code = " ".join(code.split())
         return code in self.expressions or any(
             form.split(None, 1)[0] == f"({code}" for form in self.expressions
         )
 
-    def is_in(self, text: str) -> bool:
-        """Whether a text holds one of the expressions asked about."""
-        text = folded(text)
-        return any(expression in text for expression in self.expressions)
+    def is_step(self, form: Form) -> bool:
+        """Whether a form calls what the question calls: a step towards the value, no value."""
+        while form.kind is Kind.LIST and form.children:
+            form = form.children[0]
+        return form.kind is Kind.ATOM and form.text in self.heads
 
 
-def folded(text: str) -> str:
-    """The text with each run of blanks made one."""
-    return " ".join(text.split())
-
-
-def _outer_forms(prompt: str) -> list[Form]:
-    forms: list[Form] = []
-    position, to_spend = 0, len(prompt) + 20_000
-    opener = re.compile(r"\((?=[^\s()])")
-    while to_spend > 0 and (found := opener.search(prompt, position)):
+def _outer_forms(prompt: str) -> Iterator[Form]:
+    position = 0
+    while found := _OPENER.search(prompt, position):
         position = found.end()
         try:
             form = read_form(prompt, found.start())
-        except ReadError as error:
-            to_spend -= len(prompt) if error.unfinished else error.position - found.start()
+        except ReadError:
             continue
-        to_spend -= form.end - form.start
         position = form.end
         if form.head and len(form.children) > 1:
-            forms.append(form)
-    return forms
+            yield form
 
 
-def _heads(forms: list[Form]) -> set[str]:
-    heads: set[str] = set()
-    pending = list(forms)
-    while pending:
-        form = pending.pop()
+def _heads(forms: Iterable[Form]) -> Iterator[str]:
+    """The names that are called, quoted data aside."""
+    for form in forms:
         if form.kind in (Kind.LIST, Kind.LAMBDA) and form.children:
-            heads.add(form.children[0].text)
-        pending.extend(form.children)
-    return heads
+            yield form.children[0].text
+        if form.kind is not Kind.PREFIX:
+            yield from _heads(form.children)

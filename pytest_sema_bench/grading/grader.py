@@ -24,7 +24,7 @@ from pytest_sema_bench.sema.vm import ErrorClass, Evaluation, SemaVM
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.suite.task import Case, GradeKind, Task
 
-GRADER_VERSION = 1
+GRADER_VERSION = 2
 """Raised whenever the same answer to the same task on the same VM could get another verdict."""
 
 _ENDS_GRADING = frozenset({ErrorClass.TIME, ErrorClass.MEMORY})

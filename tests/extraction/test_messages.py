@@ -56,6 +56,14 @@ def test_an_expression_is_the_code_whose_value_counts(text: str, loads: list[str
     assert list(extract(text, GradeKind.EXPRESSION).blocks) == loads
 
 
+@pytest.mark.parametrize(
+    "text", ["\U000f0000", "`\U000f0001`", "```\n\U000f0002\n```", "$\U000f0003$"]
+)
+def test_characters_that_stand_for_values_mean_nothing_in_a_message(text: str) -> None:
+    """Extraction marks values with characters of a private plane of Unicode; a model may, too."""
+    assert extract(f"{text}\n\nValue: 3", GradeKind.VALUE, _PROMPT).blocks == ("3",)
+
+
 _PIECES = st.sampled_from(
     ["(", ")", "(define (f x) x)", "```", "```sema\n", "\n", "`", "**", "=> ", "Value: ", "is "]
 )
