@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_sema_bench.agent.text_calls import Form, find_calls, without_calls
+from pytest_sema_bench.agent.text_calls import CallForm, find_calls, without_calls
 from pytest_sema_bench.chat.reply import REASONING_FIELDS
 from pytest_sema_bench.records.transcript import ChatMessage, message_text
 
@@ -34,7 +34,7 @@ class WantedCalls:
     calls: tuple[WantedCall, ...]
     text: str
     """What the message says beside its calls."""
-    form: Form | None = None
+    form: CallForm | None = None
     """Of calls that stood in the text."""
 
     def answers(self, results: list[str]) -> list[ChatMessage]:

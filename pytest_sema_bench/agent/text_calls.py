@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 
-class Form(Enum):
+class CallForm(Enum):
     """A way to write calls; the value is its name in records."""
 
     HERMES = "hermes"
@@ -31,14 +31,14 @@ class Form(Enum):
 
 
 _PARSERS = {
-    Form.HERMES: ("hermes", "qwen25"),
-    Form.QWEN: ("qwen3_coder", "qwen3_coder"),
-    Form.GLM: ("glm45", "glm45"),
-    Form.KIMI: ("kimi_k2", "kimi_k2"),
-    Form.DEEPSEEK: ("deepseek_v3", "deepseekv3"),
-    Form.MISTRAL: ("mistral", "mistral"),
-    Form.LLAMA: ("llama3_json", "llama3"),
-    Form.HARMONY: ("openai", "gpt-oss"),
+    CallForm.HERMES: ("hermes", "qwen25"),
+    CallForm.QWEN: ("qwen3_coder", "qwen3_coder"),
+    CallForm.GLM: ("glm45", "glm45"),
+    CallForm.KIMI: ("kimi_k2", "kimi_k2"),
+    CallForm.DEEPSEEK: ("deepseek_v3", "deepseekv3"),
+    CallForm.MISTRAL: ("mistral", "mistral"),
+    CallForm.LLAMA: ("llama3_json", "llama3"),
+    CallForm.HARMONY: ("openai", "gpt-oss"),
 }
 """What vLLM and SGLang call the parser (docs.vllm.ai/en/latest/features/tool_calling and
 docs.sglang.ai/advanced_features/tool_parser); the other forms are those of several models."""
@@ -46,7 +46,7 @@ docs.sglang.ai/advanced_features/tool_parser); the other forms are those of seve
 
 def server_flags(form: str) -> str:
     """The flags with which servers turn this form, as records name it, into tool calls."""
-    vllm, sglang = _PARSERS.get(Form(form), ("…", "…"))
+    vllm, sglang = _PARSERS.get(CallForm(form), ("…", "…"))
     return (
         f"vLLM --enable-auto-tool-choice --tool-call-parser {vllm}, "
         f"SGLang --tool-call-parser {sglang}, llama.cpp --jinja"
@@ -57,7 +57,7 @@ def server_flags(form: str) -> str:
 class MarkedCalls:
     """A stretch of a text that is one call or several in a row."""
 
-    form: Form
+    form: CallForm
     calls: tuple[tuple[str, object], ...]
     """Name and arguments of each: an object, or the text of what should be one."""
     start: int
@@ -98,32 +98,35 @@ _WRAPPER = re.compile(
 # A mark, the name, an object of arguments: Kimi K2 (MoonshotAI/Kimi-K2 docs/tool_call_guidance.md),
 # DeepSeek V3 and V3.1, Mistral from v11 on (raullenchai/Rapid-MLX#1071), gpt-oss, Llama 3.
 _NAMED = (
-    (Form.KIMI, r"<\|tool_call_begin\|>\s*([\w.:-]{1,80})\s*<\|tool_call_argument_begin\|>"),
+    (CallForm.KIMI, r"<\|tool_call_begin\|>\s*([\w.:-]{1,80})\s*<\|tool_call_argument_begin\|>"),
     (
-        Form.DEEPSEEK,
+        CallForm.DEEPSEEK,
         rf"<{_BARS}tool▁call▁begin{_BARS}>\s*(?:function<{_BARS}tool▁sep{_BARS}>)?\s*(\w+)"
         rf"\s*(?:<{_BARS}tool▁sep{_BARS}>|```json)",
     ),
-    (Form.MISTRAL, r"\[TOOL_CALLS\]\s*([\w.-]+)\s*(?:\[CALL_ID\]\w+)?\s*(?:\[ARGS\])?(?=\s*\{)"),
-    (Form.HARMONY, r"to=(functions\.\w+)[^{}]{0,80}?<\|message\|>"),
-    (Form.LLAMA, r"<function=([\w.-]+)>(?=\s*\{)"),
+    (
+        CallForm.MISTRAL,
+        r"\[TOOL_CALLS\]\s*([\w.-]+)\s*(?:\[CALL_ID\]\w+)?\s*(?:\[ARGS\])?(?=\s*\{)",
+    ),
+    (CallForm.HARMONY, r"to=(functions\.\w+)[^{}]{0,80}?<\|message\|>"),
+    (CallForm.LLAMA, r"<function=([\w.-]+)>(?=\s*\{)"),
 )
 # A mark, and objects that hold name and arguments: Hermes and Qwen, Mistral up to v7, Llama 3.
 _MARKED = (
-    (Form.HERMES, r"<tool_call>|<\|tool_call\|>"),
-    (Form.MISTRAL, r"\[TOOL_CALLS\]"),
-    (Form.LLAMA, r"<\|python_tag\|>"),
+    (CallForm.HERMES, r"<tool_call>|<\|tool_call\|>"),
+    (CallForm.MISTRAL, r"\[TOOL_CALLS\]"),
+    (CallForm.LLAMA, r"<\|python_tag\|>"),
 )
 # A tag with the name, a tag for each argument, their ends: Qwen3-Coder; MiniMax, DeepSeek's DSML
 # and the `<function_calls>` of models that have read Claude's; GLM.
 _TAGGED = (
-    (Form.QWEN, r"<function=([\w.-]+)>", "</function>", r"<parameter=(\w+)>", "</parameter>"),
+    (CallForm.QWEN, r"<function=([\w.-]+)>", "</function>", r"<parameter=(\w+)>", "</parameter>"),
     (
-        *(Form.INVOKE, rf'<{_DSML}invoke name="([^"]{{1,80}})">', rf"</{_DSML}invoke>"),
+        *(CallForm.INVOKE, rf'<{_DSML}invoke name="([^"]{{1,80}})">', rf"</{_DSML}invoke>"),
         *(rf'<{_DSML}parameter name="(\w+)"[^<>]*>', rf"</{_DSML}parameter>"),
     ),
     (
-        *(Form.GLM, r"<tool_call>\s*([\w.-]+)\s*(?=<arg_key>)", "</tool_call>"),
+        *(CallForm.GLM, r"<tool_call>\s*([\w.-]+)\s*(?=<arg_key>)", "</tool_call>"),
         *(r"<arg_key>\s*(\w+)\s*</arg_key>\s*<arg_value>", "</arg_value>"),
     ),
 )
@@ -162,11 +165,11 @@ def _all_marked(text: str) -> Iterator[MarkedCalls]:
         calls = [_call_in(value) for value in values]
         complete = values and not body[end:].strip() and None not in calls
         if complete and all(isinstance(arguments, dict) for _, arguments in filter(None, calls)):
-            yield _marked(Form.JSON, calls, *found.span())
+            yield _marked(CallForm.JSON, calls, *found.span())
     for found in _spans(text, "<tool_call>", "</tool_call>"):
         # Arguments that are no JSON are the model's fault and not the server's: an answer says so.
         if (name := _NAME.search(found["inside"])) and found["inside"].lstrip().startswith("{"):
-            yield _marked(Form.HERMES, [(name[1], found["inside"].strip())], *found.span())
+            yield _marked(CallForm.HERMES, [(name[1], found["inside"].strip())], *found.span())
 
 
 def _spans(text: str, opening: str, closing: str) -> Iterator[re.Match[str]]:
@@ -181,7 +184,7 @@ def _spans(text: str, opening: str, closing: str) -> Iterator[re.Match[str]]:
 
 
 def _marked(
-    form: Form, calls: list[tuple[str, object]] | list[Any], start: int, end: int
+    form: CallForm, calls: list[tuple[str, object]] | list[Any], start: int, end: int
 ) -> MarkedCalls:
     return MarkedCalls(form=form, calls=tuple(calls), start=start, end=end)
 

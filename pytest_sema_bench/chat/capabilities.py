@@ -62,7 +62,7 @@ _Tried = ChatReply | ModelError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class Capabilities:
     """What is known of a server and model; None where the calls did not tell."""
 
     calls_tools: bool | None
@@ -103,7 +103,7 @@ async def check_model(
     full_prompt: str = "",
     max_tokens: int = _MAX_TOKENS,
     patience: Patience = _PATIENCE,
-) -> Findings:
+) -> Capabilities:
     """What this server supports for this model, with five calls at most.
 
     Each asks for 256 tokens, but the one with the `full_prompt`, if it is given, for `max_tokens`
@@ -205,11 +205,11 @@ def _findings(
     streamed: _Tried,
     full: _Tried | None,
     n_chars: int,
-) -> Findings:
+) -> Capabilities:
     holds, fault = _holds(full, n_chars)
     streams = [reply for reply in check.replies if reply.streamed]
     fields = (reasoning_field(reply.message) for reply in check.replies)
-    return Findings(
+    return Capabilities(
         calls_tools=_calls_tools(first),
         takes_tool_choice_none=_taken(forced) and _obeys(forced),
         streams=_taken(streamed) and bool(streams),

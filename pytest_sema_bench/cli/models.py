@@ -16,7 +16,7 @@ from pytest_sema_bench.agent.text_calls import find_calls, server_flags
 from pytest_sema_bench.catalog.models import Model, Price, Registry
 from pytest_sema_bench.catalog.registry import USER_FILE, load_registry
 from pytest_sema_bench.chat import HttpWire
-from pytest_sema_bench.chat.capabilities import Findings, check_model
+from pytest_sema_bench.chat.capabilities import Capabilities, check_model
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.settings import DEFAULT_MAX_TOKENS
@@ -103,7 +103,7 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0 if works and findings.holds_full_prompt is not False else 1
 
 
-async def _ask(model: Model, key: str | None) -> Findings:
+async def _ask(model: Model, key: str | None) -> Capabilities:
     wire = HttpWire(model.base_url or "", key)
     try:
         return await check_model(
@@ -125,13 +125,13 @@ def _full_prompt() -> str:
     return (text * (_FULL_CHARS // len(text) + 1))[:_FULL_CHARS]
 
 
-def _text_form(findings: Findings) -> str | None:
+def _text_form(findings: Capabilities) -> str | None:
     """The form in which the tool was called in the text of the reply, if it was."""
     calls = find_calls(findings.said, lambda name: "eval_code" in name)
     return calls[0].form.value if calls else None
 
 
-def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
+def _facts(findings: Capabilities) -> Iterator[tuple[str, str]]:
     form = _text_form(findings)
     yield "calls tools", f"as text ({form})" if form else _yes_no(findings.calls_tools)
     yield "tool_choice none", _yes_no(findings.takes_tool_choice_none)
@@ -151,7 +151,7 @@ def _yes_no(known: bool | None) -> str:
     return "not known" if known is None else "yes" if known else "no"
 
 
-def _advice(model: Model, findings: Findings) -> Iterator[str]:
+def _advice(model: Model, findings: Capabilities) -> Iterator[str]:
     """What the user may do with that."""
     if form := _text_form(findings):
         yield f"Tool calls arrive as text, and are read from it; better: {server_flags(form)}."

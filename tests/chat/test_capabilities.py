@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pytest_sema_bench.chat import HttpWire, Patience
-from pytest_sema_bench.chat.capabilities import Findings, check_model
+from pytest_sema_bench.chat.capabilities import Capabilities, check_model
 from pytest_sema_bench.errors import ModelError
 from pytest_sema_bench.redaction import Redactor
 from tests.asking import KEY
@@ -28,10 +28,10 @@ PIECES = [delta(content="3"), delta("stop")]
 COUNT = {"choices": [], "usage": USAGE}
 
 
-def check(server: ChatServer, **options: Any) -> Findings:
+def check(server: ChatServer, **options: Any) -> Capabilities:
     """What is found out about the chat server."""
 
-    async def run() -> Findings:
+    async def run() -> Capabilities:
         wire = HttpWire(server.url, KEY)
         try:
             return await check_model(
