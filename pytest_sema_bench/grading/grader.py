@@ -80,7 +80,8 @@ class Grader:
         cases = [run.result for run in runs]
         if failed := next((run for run in runs if run.reason), None):
             reason = Reason.TRUNCATED if truncated else failed.reason or Reason.WRONG_VALUE
-            score = 0.3 if any(_runs(case) for case in cases) else 0.0
+            # A value is no code that runs: a word of babble is worth no more than silence.
+            score = 0.3 if not is_value and any(_runs(case) for case in cases) else 0.0
             detail = None if truncated else failed.detail
             return _verdict(answer, Outcome.FAIL, reason, score=score, cases=cases, detail=detail)
         called = frozenset().union(*(run.called for run in runs))

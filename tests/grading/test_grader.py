@@ -41,6 +41,23 @@ def test_score_tells_wrong_from_broken(
     assert (verdict.score, verdict.reason) == (score, reason)
 
 
+VALUES = {
+    "right": ('Value: "AB"', 1.0, Reason.RIGHT),
+    "wrong": ('Value: "ab"', 0.0, Reason.WRONG_VALUE),
+    "a word of babble": ("banana", 0.0, Reason.WRONG_VALUE),
+    "code where a value is asked for": ("```sema\n(banana 1)\n```", 0.0, Reason.WRONG_VALUE),
+}
+
+
+@pytest.mark.parametrize(("message", "score", "reason"), VALUES.values(), ids=[*VALUES])
+def test_a_value_is_right_or_worth_nothing(
+    mark: Marker, message: str, score: float, reason: Reason
+) -> None:
+    """0.3 is for code that ran, and a value is none: babble gains nothing."""
+    verdict = mark(task_of("word"), message)
+    assert (verdict.score, verdict.reason) == (score, reason)
+
+
 def test_missing_output_is_a_wrong_answer_that_runs(mark: Marker) -> None:
     """Where only the printed lines are missing, the reason is the output and the score 0.3."""
     verdict = mark(
