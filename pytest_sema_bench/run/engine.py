@@ -49,6 +49,8 @@ class Engine:
         self._is_closed = False
         self._waiting: asyncio.Queue[WorkItem] = asyncio.Queue()
         self._places = asyncio.Semaphore(concurrency)
+        n_hosts = n_hosts or min(4, os.cpu_count() or 1)
+        self._graders = asyncio.Semaphore(n_hosts)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -58,7 +60,7 @@ class Engine:
         resources = Resources.open(
             backend,
             tasks,
-            n_hosts=n_hosts or min(4, os.cpu_count() or 1),
+            n_hosts=n_hosts,
             n_connections=concurrency,
             options=options or EngineOptions(),
             limits=limits or Limits(),
@@ -131,6 +133,9 @@ class Engine:
         while True:
             item = await self._waiting.get()
             await self._places.acquire()
+            # Answered items stand in this line too: they are graded before another is asked.
+            async with self._graders:
+                pass
             self._begin(self._carry_out(item))
 
     async def _carry_out(self, item: WorkItem) -> None:
@@ -141,7 +146,8 @@ class Engine:
                 asked, latency_s = await self._resources.ask(item)
             finally:
                 self._places.release()
-            record, transcript = await self._resources.conclude(item, asked, latency_s)
+            async with self._graders:
+                record, transcript = await self._resources.conclude(item, asked, latency_s)
             # A verdict is not lost because the run ends just then.
             ended = await asyncio.shield(self._keep(record, transcript))
         except Exception as error:

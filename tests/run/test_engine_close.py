@@ -107,6 +107,27 @@ def test_items_start_in_order(open_bench: OpenBench, chat_server: ChatServer) ->
     assert asked == [(task.full_prompt, turn) for task in SUITE for turn in (0, 1)]
 
 
+def test_what_is_answered_is_graded_before_more_is_asked(
+    open_bench: OpenBench, chat_server: ChatServer, task: Task
+) -> None:
+    """Verdicts do not lag behind answers: little is lost that was paid for, whenever a run dies."""
+    slow = "```sema\n(let loop ((n 700000)) (if (> n 0) (loop (- n 1))))" + RIGHT[len("```sema") :]
+    behind: list[int] = []
+
+    def play(request: Request) -> Step:
+        # One of the two that may be asked at once begins; the others have been, or are, answered.
+        behind.append(chat_server.n_requests - 1 - len(bench.records))
+        return say(slow)
+
+    bench = open_bench(concurrency=2)
+    chat_server.play(play)
+    items = [bench.item(task, chat_server.url) for _ in range(14)]
+    bench.engine.start(items)
+    assert all(bench.engine.result(item).passed for item in items)
+    # Another one is asked, two may be graded, one or two have just been answered.
+    assert max(behind) <= 5
+
+
 def test_close_keeps_what_was_finished_while_a_server_hangs(
     open_bench: OpenBench, chat_server: ChatServer
 ) -> None:
