@@ -70,6 +70,16 @@ class VMError(BenchError):
     """The process that runs the Sema VM cannot be installed, started or kept alive."""
 
 
+class CannotWrite(BenchError):
+    """A folder takes no more: its disk is full or read-only, or it is gone. The run has to end."""
+
+    def __init__(self, folder: Path, error: Exception) -> None:
+        told = getattr(error, "strerror", None) or str(error)
+        super().__init__(
+            f"cannot write to {folder}: {told}; once that is mended, --sema-resume takes the run up"
+        )
+
+
 class StopAsked(BenchError):
     """Another process of the run ends it, so that nobody waits for an item any more."""
 

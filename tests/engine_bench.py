@@ -33,10 +33,9 @@ class HinderedFolder(RunFolder):
         super().__init__(path, redactor=Redactor([KEY]))
         self._before_keeping = before_keeping
 
-    def keep(self, record: Record, transcript: dict[str, Any]) -> Record:
-        """See RunFolder.keep."""
+    def _keep(self, record: Record, transcript: dict[str, Any]) -> Record:
         self._before_keeping()
-        return super().keep(record, transcript)
+        return super()._keep(record, transcript)
 
 
 class EngineBench:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import httpx
 
 from pytest_sema_bench.chat.transport import RawResponse, Unreachable
-from pytest_sema_bench.errors import NoRecording
+from pytest_sema_bench.errors import CannotWrite, NoRecording
 from pytest_sema_bench.records.whole_file import whole_file
 from pytest_sema_bench.redaction import Redactor
 
@@ -112,8 +112,11 @@ class RecordingWire:
             {"conversation": name, "exchanges": exchanges}, indent=1, ensure_ascii=False
         )
         # A surrogate without its pair, which JSON can hold and UTF-8 cannot, stays an escape.
-        with whole_file(self._folder / f"{name}.json", "backslashreplace") as file:
-            file.write(self._redactor.clean(text) + "\n")
+        try:
+            with whole_file(self._folder / f"{name}.json", "backslashreplace") as file:
+                file.write(self._redactor.clean(text) + "\n")
+        except OSError as error:
+            raise CannotWrite(self._folder, error) from error
 
 
 class ReplayWire:

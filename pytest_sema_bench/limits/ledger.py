@@ -17,7 +17,7 @@ from pathlib import Path
 from pytest_sema_bench.cache import CACHE_VARIABLE, cache_folder
 from pytest_sema_bench.catalog.models import RateLimits
 from pytest_sema_bench.chat.permit import AttemptResult, Reach
-from pytest_sema_bench.errors import BudgetSpent, NotAsked, SettingsError
+from pytest_sema_bench.errors import BudgetSpent, CannotWrite, NotAsked, SettingsError
 from pytest_sema_bench.limits.process import identity, is_alive
 from pytest_sema_bench.limits.run_book import RunBook, read_throttle
 from pytest_sema_bench.limits.throttle import (
@@ -164,6 +164,14 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        try:
+            with self._rolled_back():
+                yield
+        except sqlite3.Error as error:
+            raise CannotWrite(cache_folder(), error) from error
+
+    @contextmanager
+    def _rolled_back(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -251,6 +259,25 @@ class Ledger:
             if process != self._process and not is_alive(process, silent_s=now - at):
                 self._spend(run, reserved_usd if n_calls > 0 else 0.0)
                 self._db.execute("DELETE FROM held WHERE process = ?", (process,))
+
+
+def mend_ledger() -> str | None:
+    """The line that says that a damaged ledger was set aside; None if it is whole.
+
+    What it knew (paces, refusals of the last hours) is learned anew. Raises SettingsError if there
+    can be no ledger.
+    """
+    path = cache_folder() / _FILE
+    try:
+        open_ledger().close()
+    except SettingsError as error:
+        if type(error.__cause__) is not sqlite3.DatabaseError:  # its subclasses are of other faults
+            raise
+        aside = path.with_name(f"{path.name}.damaged-{time.time():.0f}")
+        path.replace(aside)
+        open_ledger().close()
+        return f"{path} was damaged; it is set aside as {aside.name}, and a new one is used"
+    return None
 
 
 def open_ledger() -> Ledger:

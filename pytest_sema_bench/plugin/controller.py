@@ -48,6 +48,8 @@ class Controller:
             self._run.open(items)
         except BenchError as error:
             raise pytest.UsageError(str(error)) from None
+        if self._run.remark is not None:
+            say(self._config, self._run.remark)
         self._showing.enter_context(shown_progress(self._config, self._run.folder))
 
     @pytest.hookimpl(trylast=True)
@@ -57,6 +59,7 @@ class Controller:
         """Cancel what is under way, then sum up what has a record."""
         self._showing.close()
         self._run.stop()
-        if self._run.began and (self._run.folder.path / ITEMS_FILE).is_file():
+        path = self._run.folder.path
+        if self._run.began and ((path / ITEMS_FILE).is_file() or not path.is_dir()):
             self._summary.sum_up(session, int(exitstatus))
         self._run.close()

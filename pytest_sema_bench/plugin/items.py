@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sema_bench.errors import BenchError, StopAsked, TaskError
+from pytest_sema_bench.errors import BenchError, CannotWrite, StopAsked, TaskError
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.github import junit_properties, without_commands
 from pytest_sema_bench.report.item_text import failure_lines, void_lines
@@ -84,6 +84,9 @@ class TaskItem(pytest.Item):
             # xdist would let this worker finish its share.
             self.session.shouldstop = str(stop)
             pytest.exit(str(stop), returncode=pytest.ExitCode.TESTS_FAILED)
+        except CannotWrite as full:
+            self.session.shouldstop = f"sema-bench: {full}"
+            raise
         if not self._record.graded:
             raise VoidItem(self._record)
 

@@ -4,12 +4,15 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.errors import BenchError, CannotWrite
 from pytest_sema_bench.plugin.items import TaskItem, VoidItem, WrongAnswer
 from pytest_sema_bench.run.run import Run
 
 BENCH_ITEM = "sema_bench_item"
 """Attribute of a report that holds the key of its item; it crosses from xdist's workers."""
+
+CANNOT_WRITE = "sema_bench_cannot_write"
+"""Attribute of a report that holds why nothing more could be kept."""
 
 
 class Reporting:
@@ -28,6 +31,8 @@ class Reporting:
             report.longrepr = str(item.repr_failure(call.excinfo))
         if isinstance(item, TaskItem):
             setattr(report, BENCH_ITEM, item.work.key)
+            if call.excinfo is not None and isinstance(call.excinfo.value, CannotWrite):
+                setattr(report, CANNOT_WRITE, str(call.excinfo.value))
             if self._judge is not None and report.when == "call":
                 _expect(report, self._failed_before(item), call)
         return report

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.errors import BenchError, CannotWrite
 from pytest_sema_bench.gate.policy import Judgement
 from pytest_sema_bench.plugin.items import shown_folder
 from pytest_sema_bench.plugin.progress import say
-from pytest_sema_bench.plugin.reporting import BENCH_ITEM
+from pytest_sema_bench.plugin.reporting import BENCH_ITEM, CANNOT_WRITE
 from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.records.outcome import Void
 from pytest_sema_bench.records.reader import RunData, read_run
@@ -25,8 +25,8 @@ from pytest_sema_bench.tables.ladder import make_ladders
 from pytest_sema_bench.tables.levels import Table, make_tables
 from pytest_sema_bench.tables.vm_errors import ErrorTable, make_error_tables
 
-BUDGET_SPENT = 11
-"""Exit status of a run that its cap on cost ended."""
+INCOMPLETE = 11
+"""Exit status of a run that its cap on cost ended, or a full disk."""
 _PHASES = ("setup", "call", "teardown")
 
 
@@ -43,9 +43,12 @@ class Summary:
         self._error_tables: tuple[ErrorTable, ...] = ()
         self._trouble: list[str] = []
         self._others_failed = False
+        self._cannot_write: str | None = None
+        """Why what was asked could not be kept, or its sum not be written."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of failed tests that are none of the bench's: the gate has no say in them."""
+        self._cannot_write = getattr(report, CANNOT_WRITE, self._cannot_write)
         # The report of a worker that died has neither phase nor item: its item has no record.
         if report.failed and report.when in _PHASES and not hasattr(report, BENCH_ITEM):
             self._others_failed = True
@@ -57,16 +60,33 @@ class Summary:
 
     def sum_up(self, session: pytest.Session, exit_status: int) -> None:
         """Tables and verdict, in files and kept for the terminal; sets the exit status."""
-        folder, manifest = self._run.folder, self._run.manifest
-        folder.forget_stop()
+        folder = self._run.folder
         try:
-            run = read_run(folder.path, may_be_empty=True)
+            folder.forget_stop()
+            self._write(session, self._count(), exit_status)
+        except OSError as error:
+            self._cannot_write = self._cannot_write or str(CannotWrite(folder.path, error))
         except BenchError as error:
             self._trouble.append(f"no table and no verdict: {error}")
-            return
+        if self._cannot_write is not None:
+            self._trouble.append(self._cannot_write)
+            session.exitstatus = INCOMPLETE
+        if not session.config.pluginmanager.hasplugin("terminalreporter"):
+            say(session.config, f"the table is in {self.shown_run_folder / 'summary.md'}")
+            for line in self._trouble:
+                say(session.config, line)
+
+    def _count(self) -> RunData:
+        """The run as its folder holds it, in tables. Raises BenchError if it cannot be read."""
+        run = read_run(self._run.folder.path, may_be_empty=True)
         self.records, levels = run.records, run.manifest.levels
         self.tables = make_tables(run.records, run.items, levels)
         self._error_tables = make_error_tables(run.records, levels)
+        return run
+
+    def _write(self, session: pytest.Session, run: RunData, exit_status: int) -> None:
+        """How the run ended, the verdict, report and summary in its folder. Raises OSError."""
+        folder, manifest = self._run.folder, self._run.manifest
         if not self._run.is_shown_again:
             run = manifest.end(run, exit_status)
         if exit_status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
@@ -77,10 +97,6 @@ class Summary:
             run = manifest.add(run, gate=verdict_facts(self.judgement.verdict))
         self._write_report(run)
         folder.write_summary("\n".join([f"# {folder.path.name}\n", *self._lines(markdown=True)]))
-        if not session.config.pluginmanager.hasplugin("terminalreporter"):
-            say(session.config, f"the table is in {self.shown_run_folder / 'summary.md'}")
-            for line in self._trouble:
-                say(session.config, line)
 
     def _write_report(self, run: RunData) -> None:
         """report.html; a run without one is still a run."""
@@ -123,7 +139,7 @@ class Summary:
         if self.judgement is not None and self._judge is not None and self._judge.decides:
             return self.judgement.verdict.exit_status
         spent = any(record.reason is Void.BUDGET for record in records)
-        return BUDGET_SPENT if spent else exit_status
+        return INCOMPLETE if spent else exit_status
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the tables and the verdict."""

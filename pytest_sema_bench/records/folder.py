@@ -8,14 +8,17 @@ import json
 import os
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
+from errno import ENOENT
+from io import FileIO
 from itertools import count
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.errors import CannotWrite, SettingsError
 from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.reader import ITEMS_FILE, RUN_FILE
 from pytest_sema_bench.records.record import Record
@@ -52,7 +55,8 @@ class RunFolder:
         self._n_written = self._n_synced = 0
         self._in_use: FileLock | None = None
         self._made_parent = False
-        self._file: IO[str] | None = None
+        self._file: FileIO | None = None
+        self._failure: CannotWrite | None = None
 
     def make(self) -> None:
         """Create the folder; its parent gets a .gitignore if it had to be created too."""
@@ -91,20 +95,33 @@ class RunFolder:
             self._made_parent = False
 
     def keep(self, record: Record, transcript: dict[str, Any]) -> Record:
-        """Write the transcript, then the record and sync it; the record as it was written."""
+        """Write the transcript, then the record and sync it; the record as it was written.
+
+        Raises CannotWrite, and from then on every time: what comes after half a line is lost.
+        """
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return self._keep(record, transcript)
+        except OSError as error:
+            self._failure = CannotWrite(self.path, error)
+            raise self._failure from error
+
+    def _keep(self, record: Record, transcript: dict[str, Any]) -> Record:
         relative = Path("transcripts") / f"{record.item.file}.json"
         record = replace(record, transcript=relative.as_posix())
         line = record.to_json()
         written = self.redactor.clean(line)
         content = {"record": record.key, "task": record.task, **transcript}
         path = self.path / relative
+        if not self.path.is_dir():  # to make it anew would hide that all before is gone
+            raise FileNotFoundError(ENOENT, "the folder is gone")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.redactor.clean(_dump(content)), encoding="utf-8", errors="replace")
         with self._lock:
             if self._file is None:
                 self._file = self._open_records()
-            self._file.write(written + "\n")
-            self._file.flush()
+            _append(self._file, f"{written}\n".encode("utf-8", "replace"))
             self._n_written += 1
             number, descriptor = self._n_written, self._file.fileno()
         self._sync(number, descriptor)
@@ -134,7 +151,8 @@ class RunFolder:
     def ask_to_stop(self) -> None:
         """Tell the other processes of the run to end early."""
         if self.path.is_dir():
-            (self.path / _STOP).touch()
+            with suppress(OSError):  # of a full disk each process hears by itself
+                (self.path / _STOP).touch()
 
     def forget_stop(self) -> None:
         """Take back `ask_to_stop`, once the others have ended."""
@@ -155,12 +173,12 @@ class RunFolder:
             self._in_use.release()
             self._in_use = None
 
-    def _open_records(self) -> IO[str]:
+    def _open_records(self) -> FileIO:
         """A records file of this process alone: the last line of an earlier one may be torn."""
         for number in count(1):
             name = f"{self._records}.jsonl" if number == 1 else f"{self._records}_{number}.jsonl"
             try:
-                return (self.path / name).open("x", encoding="utf-8", errors="replace")
+                return (self.path / name).open("xb", buffering=0)
             except FileExistsError:
                 continue
         raise AssertionError("unreachable")
@@ -168,6 +186,19 @@ class RunFolder:
     def _write(self, name: str, text: str) -> None:
         with whole_file(self.path / name) as file:
             file.write(self.redactor.clean(text))
+
+
+def _append(file: FileIO, line: bytes) -> None:
+    """Write all of a line or, where that cannot be, nothing. Raises OSError."""
+    size = os.fstat(file.fileno()).st_size
+    left = memoryview(line)
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(file.fileno(), size)
+        raise
 
 
 def check_writable(folder: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
+from pytest_sema_bench.errors import CannotWrite
 from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.identity import ItemKey
 from pytest_sema_bench.records.record import Record
@@ -47,6 +48,8 @@ class Engine:
         self._news = threading.Condition()
         """Told when an item has ended, and when all have."""
         self._is_closed = False
+        self._failure: CannotWrite | None = None
+        """Why nothing more can be kept, so that nothing more is asked."""
         self._waiting: asyncio.Queue[WorkItem] = asyncio.Queue()
         self._places = asyncio.Semaphore(concurrency)
         n_hosts = n_hosts or min(4, os.cpu_count() or 1)
@@ -87,7 +90,8 @@ class Engine:
     def result(self, item: WorkItem) -> Record:
         """The item's record, waiting for it; the item is started if it was not.
 
-        Raises CancelledError if the engine was closed before it had one.
+        Raises CannotWrite if nothing can be kept any more, CancelledError if the engine was closed
+        before it had one.
         """
         while (record := self.wait(item, None)) is None:
             pass
@@ -98,10 +102,14 @@ class Engine:
         if item.item not in self._begun:
             self.start([item])
         with self._news:
-            self._news.wait_for(lambda: item.item in self._ended or self._is_closed, within_s)
+            self._news.wait_for(
+                lambda: item.item in self._ended or self._is_closed or self._failure, within_s
+            )
             ended = self._ended.get(item.item)
         if isinstance(ended, Exception):
             raise ended
+        if ended is None and self._failure is not None:
+            raise self._failure
         if ended is None and self._is_closed:
             raise CancelledError
         return ended
@@ -146,14 +154,27 @@ class Engine:
                 asked, latency_s = await self._resources.ask(item)
             finally:
                 self._places.release()
+            if isinstance(asked.broken_off_by, CannotWrite):
+                raise asked.broken_off_by
             async with self._graders:
                 record, transcript = await self._resources.conclude(item, asked, latency_s)
             # A verdict is not lost because the run ends just then.
             ended = await asyncio.shield(self._keep(record, transcript))
+        except CannotWrite as error:
+            self._fail(error)
+            return
         except Exception as error:
             ended = error
         with self._news:
             self._ended[item.item] = ended
+            self._news.notify_all()
+
+    def _fail(self, error: CannotWrite) -> None:
+        """End everything at once: no answer that is paid for now could be kept."""
+        for task in self._tasks - {asyncio.current_task()}:
+            task.cancel()
+        with self._news:
+            self._failure = self._failure or error
             self._news.notify_all()
 
     async def _keep(self, record: Record, transcript: dict[str, Any]) -> Record:

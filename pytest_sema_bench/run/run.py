@@ -18,7 +18,7 @@ from pytest_sema_bench.chat import Patience
 from pytest_sema_bench.errors import BenchError, SettingsError, StopAsked
 from pytest_sema_bench.gate.policy import confirmations
 from pytest_sema_bench.gate.verdict import Confirmation
-from pytest_sema_bench.limits import open_ledger
+from pytest_sema_bench.limits import mend_ledger, open_ledger
 from pytest_sema_bench.records.folder import RunFolder, check_writable
 from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.records.reader import RUN_FILE
@@ -57,6 +57,8 @@ class Run:
         self.started = started
         """In seconds since the epoch, the same for all processes of the run."""
         self.manifest = Manifest(plan, folder)
+        self.remark: str | None = None
+        """What the user has to hear once it is open."""
         self.began = False
         """Whether this process has made the run's folder."""
         self.is_shown_again = False
@@ -102,16 +104,20 @@ class Run:
             if self.is_shown_again:
                 self._make_folder()
                 return
+            if not self._is_joined:
+                self.remark = mend_ledger()
             self._engine = engine = self._open_engine([item.task for item in items], self.folder)
             self._make_folder()
             if not self._is_joined:
                 self._open_account()
             if items and (writes_items or not (self.folder.path / RUN_FILE).is_file()):
                 self.manifest.begin(items, engine.vm_info, self.started)
-        except BenchError as error:
+        except (BenchError, OSError) as error:
             self.stop()
+            if isinstance(error, OSError):
+                error = SettingsError(f"--sema-report-dir: cannot write the run folder: {error}")
             self._engine = error
-            raise
+            raise error
 
     def ask(self, items: Iterable[WorkItem]) -> None:
         """Put items under way, in this order, but for those that have a verdict."""

@@ -13,7 +13,7 @@ from pytest_sema_bench.cache import CACHE_VARIABLE
 from pytest_sema_bench.catalog.models import RateLimits
 from pytest_sema_bench.chat.permit import AttemptResult, Billing, Quota, Reach
 from pytest_sema_bench.errors import BudgetSpent, ModelError, NotAsked, SettingsError
-from pytest_sema_bench.limits import Ledger, open_ledger
+from pytest_sema_bench.limits import Ledger, mend_ledger, open_ledger
 from pytest_sema_bench.limits.ledger import Ask
 
 GOOD = AttemptResult(billing=Billing.USAGE, answered=True)
@@ -237,13 +237,17 @@ def test_items_are_counted_by_run(ledger: Ledger, other: Ledger) -> None:
     assert ledger.book.state("unknown") is None
 
 
-def test_a_damaged_file_is_an_error_that_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The user learns which file it is."""
+def test_a_damaged_file_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run makes a new one; a process of it that finds it damaged later says what to do."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     open_ledger().close()
     (path,) = tmp_path.glob("*.sqlite3")
     path.write_bytes(b"no database, but long enough to be looked at" * 100)
     with pytest.raises(SettingsError, match="Delete the file if it is damaged"):
         open_ledger()
+    told = mend_ledger()
+    (aside,) = tmp_path.glob("*.damaged-*")
+    assert told == f"{path} was damaged; it is set aside as {aside.name}, and a new one is used"
+    assert aside.read_bytes().startswith(b"no database")
+    open_ledger().close()
+    assert mend_ledger() is None

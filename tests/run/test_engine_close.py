@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from pytest_sema_bench.catalog.models import REFERENCE, Model
-from pytest_sema_bench.errors import VMError
+from pytest_sema_bench.errors import CannotWrite, VMError
 from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.run.engine import Engine
@@ -197,21 +197,27 @@ def test_close_waits_for_a_record_that_is_being_written(
     assert [record.outcome for record in bench.records_of(item)] == ["pass"]
 
 
-def test_a_disk_that_is_full_stops_only_its_item(
+def test_a_disk_that_is_full_ends_everything(
     open_bench: OpenBench, chat_server: ChatServer, task: Task
 ) -> None:
-    """The item's result is the error; the next item is not concerned."""
+    """What is under way is cancelled and nothing more is asked: nobody could keep the answer."""
     faults = [OSError("no space left on device")]
 
     def full_disk() -> None:
         if faults:
             raise faults.pop()
 
-    chat_server.play([say(RIGHT)])
-    bench = open_bench(before_keeping=full_disk)
-    with pytest.raises(OSError, match="no space left"):
+    chat_server.play(lambda request: say(RIGHT) if chat_server.n_requests == 1 else HANG)
+    bench = open_bench(before_keeping=full_disk, concurrency=2)
+    items = [bench.item(task, chat_server.url) for _ in range(6)]
+    bench.engine.start(items)
+    for item in items:
+        with pytest.raises(CannotWrite, match="no space left on device"):
+            bench.engine.result(item)
+    assert chat_server.n_requests <= 3
+    with pytest.raises(CannotWrite):
         bench.ask(task, chat_server.url)
-    assert bench.ask(task, chat_server.url).outcome is Outcome.PASS
+    assert bench.records == ()
 
 
 def test_close_can_be_repeated(open_bench: OpenBench) -> None:
