@@ -23,10 +23,10 @@ from pytest_sema_bench.suite.task import Task, load_tasks
 Job = tuple[Task, str]
 
 
-async def grade(jobs: Sequence[Job]) -> tuple[int, float]:
+async def grade(jobs: Sequence[Job], name: str = "wasm") -> tuple[int, float]:
     """How many of the answers are right, and the wall seconds that grading all of them took."""
     n_hosts = os.cpu_count() or 1
-    vm = create_vm("wasm", n_hosts=n_hosts)
+    vm = create_vm(name, n_hosts=n_hosts)
     slots = asyncio.Semaphore(4 * n_hosts)
     started = time.monotonic()
     try:

@@ -302,8 +302,9 @@ def test_a_process_does_not_outlive_its_parent(vm: SemaVM, vm_eval: VMEval) -> N
     ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"ready\n"
-        while not (left := psutil.Process(parent.pid).children(recursive=True)):
-            pass
+        left: list[psutil.Process] = []
+        while not any(child.name() == "sema" for child in left):
+            left = psutil.Process(parent.pid).children(recursive=True)
         if not any(child.name() == "bwrap" for child in left):
             parent.kill()
             pytest.skip("no bubblewrap: the limit of processor time ends the process, a minute on")
@@ -369,7 +370,9 @@ def test_a_program_that_reads_its_input_learns_nothing(
 @pytest.mark.native
 def test_an_error_has_the_positions_of_its_own_source(vm_eval: VMEval) -> None:
     """Lines count from the start of each source, as they do in the wasm backend."""
-    define, call = "\n(define (f n)\n  (foo n))", "\n\n(+ 1 (f 2))"
-    assert vm_eval(['(println "a")', define, call])[-1].error == (
-        "Unbound variable: foo\n  at f (<input>:3:3)\n  at <lambda> (<input>:3:6)"
-    )
+    define, call = '\n(define (f n)\n  (error "boom"))', "\n\n(+ 1 (f 2))"
+    failed = vm_eval(['(println "a")', define, call])[-1]
+    assert failed.error == "boom\n  at f (<input>:3:3)\n  at <lambda> (<input>:3:6)"
+    assert (failed.error_class, failed.error_name) == (ErrorClass.EXCEPTION, "error")
+    (alone,) = vm_eval(["(+ 1\n  (foo 2))"])
+    assert alone.error == "Unbound variable: foo\n  at <lambda> (<input>:2:3)"

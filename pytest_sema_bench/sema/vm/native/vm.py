@@ -24,6 +24,8 @@ from pytest_sema_bench.settings import Limits
 _SPARE_CPU_S = 60.0
 """What a process may use above what we would end it for: it matters only once we are gone."""
 _ASK_LIMIT_S = 60
+_SURE = frozenset({ErrorClass.UNBOUND, ErrorClass.ARITY, ErrorClass.PARSE, ErrorClass.STACK})
+"""Classes that the message itself tells."""
 _VERSION = re.compile(r"sema (\d+\.\d+\.\d+\S*)\s*")
 _NEEDED = {
     "mcp": ("--sandbox", "--timeout-ms"),
@@ -126,12 +128,14 @@ class NativeVM:
                 run.append(source)
                 continue
             message = evaluation.error
-            if not traced:
+            error_class, error_name = classify(message, sources[: index + 1])
+            # Of several sources nobody sees the positions: they only help to classify.
+            if not traced and (len(sources) == 1 or error_class not in _SURE):
                 message = await retraced(message, [*run, source], binary.cell, binary.folder)
                 message, traced = _cut(message, limits.output_bytes), True
-            error_class, name = classify(message, sources[: index + 1])
+                error_class, error_name = classify(message, sources[: index + 1])
             evaluations[index] = replace(
-                evaluation, error=message, error_class=error_class, error_name=name
+                evaluation, error=message, error_class=error_class, error_name=error_name
             )
         return tuple(evaluations)
 
