@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.grading.regrade import Cause, Regrading, group_by_cause, new_folder, regrade
+from pytest_sema_bench.grading.regrade import Cause, Regrading, new_folder, regrade
 from pytest_sema_bench.grading.scoring import AnswerGrader
 from pytest_sema_bench.records.folder import write_records
 from pytest_sema_bench.records.reader import RunData, read_run
@@ -71,9 +71,10 @@ async def _regrade(records: tuple[Record, ...], tasks: tuple[Task, ...], vm: str
 
 
 def _print(regrading: Regrading, folder: Path) -> None:
-    flips = regrading.flips
+    flips = [one for one in regrading.regraded if one.before.outcome is not one.after.outcome]
     print(f"{len(regrading.regraded)} answers graded again, {len(flips)} flips")
-    for cause, members in group_by_cause(flips).items():
+    for cause in Cause:
+        members = [flip for flip in flips if flip.causes[0] is cause]
         if not members and cause is Cause.NONE:
             continue
         print(f"{cause.value}: {len(members)} flips")

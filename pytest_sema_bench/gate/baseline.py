@@ -16,6 +16,8 @@ from pytest_sema_bench.records.outcome import Outcome, Reason, read_reason
 from pytest_sema_bench.records.suite import SuiteId, level_name
 from pytest_sema_bench.records.whole_file import whole_file
 
+# In ASCII: a model chooses the names of tools, and marks that hide text stay visible.
+_json = json.dumps
 FORMAT = 2
 """Raised whenever a field changes its meaning."""
 _MARK = "sema-bench baseline"
@@ -39,7 +41,7 @@ def baseline_text(results: Results) -> str:
         raise BenchError(f"{results.source}: two models are shown by one name: {sorted(names)}")
     for group in results.groups:
         _check_alike(group, results.source)
-    if not any(task.graded for group in results.groups for task in group.tasks):
+    if not results.is_graded:
         raise BenchError(f"{results.source}: nothing was graded, so there is nothing to keep")
     tasks = _tasks(results)
     header = {
@@ -212,9 +214,8 @@ def _group_entry(group: Group) -> dict[str, Any]:
 
 
 def _sample_text(sample: Sample) -> str:
-    return (
-        sample.outcome if sample.outcome is Outcome.PASS else f"{sample.outcome}: {sample.reason}"
-    )
+    outcome = sample.outcome
+    return outcome if outcome is Outcome.PASS else f"{outcome}: {sample.reason}"
 
 
 def _read_usage(data: dict[str, Any]) -> Usage:
@@ -246,8 +247,3 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {twice!r} stands there twice")
     return data
-
-
-def _json(value: object) -> str:
-    """JSON in ASCII: a model chooses the names of tools, and marks that hide text stay visible."""
-    return json.dumps(value)

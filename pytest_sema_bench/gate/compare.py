@@ -5,10 +5,11 @@ What is left out is named. Nothing is decided here: that is the gate's.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from statistics import fmean
 
 from pytest_sema_bench.gate.stats import (
     PairedCounts,
@@ -218,16 +219,17 @@ def compare(base: Results, run: Results, *, across: Across | None = None) -> Com
     levels = run.levels or base.levels
     bases = {group.setup: group for group in base.groups}
     runs = {group.setup: group for group in run.groups}
-    keys = [(key, key) for key in runs if key in bases]
-    if not keys and len(bases) == len(runs) == 1:
-        keys = [(next(iter(bases)), next(iter(runs)))]
-    paired_bases, paired_runs = {b for b, _ in keys}, {r for _, r in keys}
+    base_of = {setup: setup for setup in runs if setup in bases}
+    if not base_of and len(bases) == len(runs) == 1:
+        base_of = dict(zip(runs, bases, strict=True))
     return Compared(
         base=base,
         run=run,
-        comparisons=tuple(compare_groups(bases[b], runs[r], levels, across) for b, r in keys),
-        only_in_base=tuple(g.name for key, g in bases.items() if key not in paired_bases),
-        only_in_run=tuple(g.name for key, g in runs.items() if key not in paired_runs),
+        comparisons=tuple(
+            compare_groups(bases[base_of[setup]], runs[setup], levels, across) for setup in base_of
+        ),
+        only_in_base=tuple(setup.name for setup in bases if setup not in base_of.values()),
+        only_in_run=tuple(setup.name for setup in runs if setup not in base_of),
         across=across,
     )
 
@@ -291,13 +293,8 @@ def _rates(label: str, pairs: Sequence[Pair]) -> Rates:
         n_tasks=len(pairs),
         n_worse=sum(count.difference < 0 for count in counts),
         n_better=sum(count.difference > 0 for count in counts),
-        base=_mean(base),
-        run=_mean(run),
+        base=fmean(base),
+        run=fmean(run),
         base_interval=clustered_interval(base, [count.n_base for count in counts]),
         run_interval=clustered_interval(run, [count.n_run for count in counts]),
     )
-
-
-def _mean(values: Iterable[float]) -> float:
-    values = list(values)
-    return sum(values) / len(values)

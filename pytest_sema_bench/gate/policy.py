@@ -36,6 +36,8 @@ class Judgement:
     verdict: GateVerdict
     compared: Compared | None
     run: Results
+    doubtful: tuple[TaskKey, ...]
+    """What is worth running again before it counts as broken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +62,7 @@ class Judge:
         """The judge that the settings ask for, None if they ask for none.
 
         `subset` says that the run is limited on purpose, `alone` that it asks one model in one
-        configuration. Raises SettingsError for a rule or a
-        baseline that cannot be used.
+        configuration. Raises SettingsError for a rule or a baseline that cannot be used.
         """
         across = _across(settings)
         asked = (settings.baseline, settings.must_pass, settings.fail_under)
@@ -97,13 +98,8 @@ class Judge:
         results = run_results(run)
         compared = compare(self.baseline, results, across=self.across) if self.baseline else None
         verdict = decide(results, self.rules, compared, confirmations=confirmations)
-        return Judgement(verdict=verdict, compared=compared, run=results)
-
-    def to_confirm(self, judgement: Judgement) -> tuple[TaskKey, ...]:
-        """What is worth running again before it counts as broken."""
-        if judgement.compared is None:
-            return ()
-        return tasks_to_confirm(judgement.compared, judgement.verdict)
+        doubtful = tasks_to_confirm(compared, verdict)
+        return Judgement(verdict=verdict, compared=compared, run=results, doubtful=doubtful)
 
     def _before(self, task: TaskKey) -> TaskResult | None:
         groups = self.baseline.groups if self.baseline else ()

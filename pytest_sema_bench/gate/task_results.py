@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.records.identity import Setup
@@ -10,6 +11,9 @@ from pytest_sema_bench.records.items import Pairing, PlannedItem, paired
 from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.suite import SuiteId, one_suite
+
+_version = attrgetter("task_hash", "vm", "grader")
+"""Of a record or a result: only what is the same in these can be compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +120,11 @@ class Results:
     incomplete: str | None = None
     """Why the run did not get to its end; None if it did, or if that is not known."""
 
+    @property
+    def is_graded(self) -> bool:
+        """Whether anything in it has a verdict."""
+        return any(task.graded for group in self.groups for task in group.tasks)
+
 
 def group_records(
     records: Iterable[Record], planned: Iterable[PlannedItem] = ()
@@ -161,10 +170,6 @@ def merge(parts: Sequence[Results]) -> Results:
     )
 
 
-def _version(task: TaskResult) -> tuple[object, ...]:
-    return task.task_hash, task.vm, task.grader
-
-
 def _task_result(task: str, items: Sequence[Pairing]) -> TaskResult:
     """One task's samples; what was graded unlike the last graded one counts as void."""
     graded = [record for _, record in items if record is not None and record.graded]
@@ -185,7 +190,7 @@ def _sample(number: int, record: Record | None, last: Record | None) -> Sample:
     if record is None:
         return Sample(number=number, outcome=Outcome.VOID, reason=Void.MISSING)
     outcome, reason = record.outcome, record.reason
-    if record.graded and last is not None and _grading(record) != _grading(last):
+    if record.graded and last is not None and _version(record) != _version(last):
         outcome, reason = Outcome.VOID, Void.UNLIKE
     return Sample(
         number=number,
@@ -196,10 +201,6 @@ def _sample(number: int, record: Record | None, last: Record | None) -> Sample:
         tool_calls=tuple(sorted(record.tool_calls.items())),
         vm_errors=tuple(error["class"] for error in record.vm_errors),
     )
-
-
-def _grading(record: Record) -> tuple[str, str | None, int]:
-    return record.task_hash, record.vm, record.grader
 
 
 def _usage(samples: Sequence[Sample]) -> Usage:

@@ -141,7 +141,7 @@ def decide(
         findings.append(_finding(GateOutcome.INCOMPLETE, f"{stopped or run.incomplete}"))
     if compared:
         findings += _comparison_findings(compared, tests)
-    elif not any(task.graded for group in run.groups for task in group.tasks):
+    elif not run.is_graded:
         findings.append(_finding(GateOutcome.CANNOT_TELL, "nothing was graded"))
     order = list(GateOutcome)
     findings.sort(key=lambda finding: order.index(finding.outcome))
@@ -154,12 +154,12 @@ def decide(
     )
 
 
-def tasks_to_confirm(compared: Compared, verdict: GateVerdict) -> tuple[TaskKey, ...]:
+def tasks_to_confirm(compared: Compared | None, verdict: GateVerdict) -> tuple[TaskKey, ...]:
     """What is worth running again: the newly broken tasks, where the test fired."""
     fired = {test.name for test in verdict.tests if test.fired}
     return tuple(
         TaskKey(pair.task, comparison.run.setup)
-        for comparison in compared.comparisons
+        for comparison in (compared.comparisons if compared else ())
         if comparison.name in fired
         for pair in comparison.worse
     )

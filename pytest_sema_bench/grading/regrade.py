@@ -1,9 +1,10 @@
 """Grades the stored answers of a run again, without a model, and says why a verdict moved."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import count
 from pathlib import Path
 
 from pytest_sema_bench.grading.scoring import AnswerGrader
@@ -29,11 +30,6 @@ class Regraded:
     after: Record
 
     @property
-    def flipped(self) -> bool:
-        """Whether the outcome is another."""
-        return self.before.outcome != self.after.outcome
-
-    @property
     def causes(self) -> tuple[Cause, ...]:
         """All that differs, the most telling first; (Cause.NONE,) if nothing does."""
         differing = (
@@ -53,11 +49,6 @@ class Regrading:
     """Records without an answer to grade: void ones."""
     unknown: tuple[Record, ...]
     """Records of tasks that are not in the suite any more."""
-
-    @property
-    def flips(self) -> tuple[Regraded, ...]:
-        """What has another outcome now."""
-        return tuple(entry for entry in self.regraded if entry.flipped)
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -81,18 +72,8 @@ async def regrade(records: Iterable[Record], grader: AnswerGrader) -> Regrading:
 
 def new_folder(run: Path) -> Path:
     """The next free `regraded-N` in a run folder, not yet made."""
-    n = 1
-    while (run / f"regraded-{n}").exists():
-        n += 1
-    return run / f"regraded-{n}"
-
-
-def group_by_cause(flips: Sequence[Regraded]) -> dict[Cause, list[Regraded]]:
-    """The flips under the first of their causes, in the order of `Cause`."""
-    groups: dict[Cause, list[Regraded]] = {cause: [] for cause in Cause}
-    for flip in flips:
-        groups[flip.causes[0]].append(flip)
-    return groups
+    paths = (run / f"regraded-{n}" for n in count(1))
+    return next(path for path in paths if not path.exists())
 
 
 async def _regrade(record: Record, grader: AnswerGrader) -> Regraded:

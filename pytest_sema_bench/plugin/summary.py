@@ -125,7 +125,7 @@ class Summary:
         if self._judge is None:
             return
         self.judgement = self._judge.judge(run)
-        doubtful = self._judge.to_confirm(self.judgement)
+        doubtful = self.judgement.doubtful
         try:
             if doubtful and (confirmations := self._run.confirm(doubtful)):
                 self.judgement = self._judge.judge(run, confirmations)

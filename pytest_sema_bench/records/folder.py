@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import replace
 from errno import ENOENT
 from io import FileIO
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -175,13 +174,12 @@ class RunFolder:
 
     def _open_records(self) -> FileIO:
         """A records file of this process alone: the last line of an earlier one may be torn."""
-        for number in count(1):
-            name = f"{self._records}.jsonl" if number == 1 else f"{self._records}_{number}.jsonl"
-            try:
-                return (self.path / name).open("xb", buffering=0)
-            except FileExistsError:
-                continue
-        raise AssertionError("unreachable")
+        number, path = 1, self.path / f"{self._records}.jsonl"
+        while True:
+            with suppress(FileExistsError):
+                return path.open("xb", buffering=0)
+            number += 1
+            path = path.with_name(f"{self._records}_{number}.jsonl")
 
     def _write(self, name: str, text: str) -> None:
         with whole_file(self.path / name) as file:

@@ -65,6 +65,5 @@ def paired(records: Iterable[Record], planned: Iterable[PlannedItem] = ()) -> li
     by_item = {record.item: record for record in records}
     items = {entry.item: entry for entry in planned}
     for item, record in by_item.items():
-        if item not in items:
-            items[item] = PlannedItem.of(record)
+        items.setdefault(item, PlannedItem.of(record))
     return [(entry, by_item.get(item)) for item, entry in items.items()]

@@ -8,10 +8,10 @@ ones the last, which says how it ended.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_sema_bench.errors import BenchError, DamagedFile
 from pytest_sema_bench.records.identity import ItemKey
@@ -21,6 +21,7 @@ from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.suite import SuiteId
 from pytest_sema_bench.settings import DEFAULT_SUITE
 
+T = TypeVar("T")
 RUN_FILE, ITEMS_FILE = "run.json", "items.json"
 _OLD_SETTINGS = {"tasks": None, "suite": DEFAULT_SUITE}
 """What runs asked that do not say so: the first had one suite."""
@@ -47,10 +48,8 @@ class RunJson:
     questions: Mapping[str, str] = field(default_factory=dict)
     """By `model-config`, a hash of all that is the same for every task."""
     task_hashes: Mapping[str, str] = field(default_factory=dict)
-    vm: str | None = None
     grader: int | None = None
     git_commit: str | None = None
-    versions: Mapping[str, str] = field(default_factory=dict)
     gate: str | None = None
     """The verdict, if the run was judged."""
     content: Mapping[str, Any] = field(default_factory=dict)
@@ -69,13 +68,16 @@ class RunJson:
             levels=tuple((content.get("suite") or {}).get("levels") or ()),
             questions=dict(content.get("questions") or {}),
             task_hashes=dict(content.get("task_hashes") or {}),
-            vm=_text(content.get("vm")),
             grader=content.get("grader"),
             git_commit=_text(content.get("git_commit")),
-            versions=dict(content.get("versions") or {}),
             gate=_text((content.get("gate") or {}).get("outcome")),
             content=content,
         )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything in it has a verdict."""
+        return self.state is RunStatus.FINISHED and not self.n_void
 
     @property
     def unfinished(self) -> RunStatus | None:
@@ -123,13 +125,14 @@ def read_run(path: Path, *, may_be_empty: bool = False) -> RunData:
     if not record_files(path) and not may_be_empty:
         raise BenchError(f"{path}: no run folder: it holds no records*.jsonl")
     items = read_items(path)
-    keys = {entry.key for entry in items if entry.key is not None}
     written = read_records(path)
+    # Items that an older version wrote down have no keys: any record of them is about them.
+    asked = {entry.key or entry.item for entry in items}
     return RunData(
         path=path,
         manifest=read_manifest(path),
         items=items,
-        records=settled(record for record in written if not keys or record.key in keys),
+        records=settled(r for r in written if not items or {r.key, r.item} & asked),
         written=written,
     )
 
@@ -146,20 +149,16 @@ def settled(records: Iterable[Record]) -> tuple[Record, ...]:
 
 def read_manifest(run: Path) -> RunJson:
     """What a run's run.json says. Raises DamagedFile."""
-    path = run / RUN_FILE
-    try:
-        return RunJson.from_json(_read_json(path, {}))
-    except (AttributeError, TypeError, ValueError) as error:
-        raise DamagedFile(path, 1, f"not what a run writes: {error}") from error
+    return _read_json(run / RUN_FILE, {}, RunJson.from_json, "what a run writes")
 
 
 def read_items(run: Path) -> tuple[PlannedItem, ...]:
     """What a run set out to do; () where it did not get that far. Raises DamagedFile."""
-    path = run / ITEMS_FILE
-    try:
-        return tuple(map(PlannedItem.from_json, _read_json(path, [])))
-    except (AttributeError, KeyError, TypeError) as error:
-        raise DamagedFile(path, 1, f"not a list of items: {error!r}") from error
+    return _read_json(run / ITEMS_FILE, [], _items, "a list of items")
+
+
+def _items(entries: Iterable[Mapping[str, Any]]) -> tuple[PlannedItem, ...]:
+    return tuple(map(PlannedItem.from_json, entries))
 
 
 def read_records(run: Path) -> tuple[Record, ...]:
@@ -193,17 +192,19 @@ def _is_torn(path: Path) -> bool:
     return bool(content) and not content.endswith(b"\n")
 
 
-def _read_json(path: Path, absent: Any) -> Any:
-    if not path.is_file():
-        return absent
+def _read_json(path: Path, absent: Any, made: Callable[[Any], T], what: str) -> T:
+    """What is made of a file's JSON, which is of the type of what stands for an absent file."""
     try:
+        if not path.is_file():
+            return made(absent)
         content = json.loads(path.read_text(encoding="utf-8", errors="replace"))
-    except ValueError as error:
-        raise DamagedFile(path, getattr(error, "lineno", 1), f"not JSON: {error}") from error
-    if not isinstance(content, type(absent)):
-        what = "an object" if isinstance(absent, dict) else "a list"
-        raise DamagedFile(path, 1, f"expected {what}, found {type(content).__name__}")
-    return content
+        if not isinstance(content, type(absent)):
+            raise TypeError(f"it holds a {type(content).__name__}")
+        return made(content)
+    except json.JSONDecodeError as error:
+        raise DamagedFile(path, error.lineno, f"not JSON: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DamagedFile(path, 1, f"not {what}: {error!r}") from error
 
 
 def _text(value: object) -> str | None:

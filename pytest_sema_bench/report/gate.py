@@ -25,12 +25,8 @@ def judgement_lines(judge: Judge, judgement: Judgement, *, markdown: bool = Fals
     first = judge.baseline is None and path is not None
     if not first or judgement.verdict.findings:
         yield from verdict_lines(judgement.verdict, judgement.compared, markdown=markdown)
-    if first and path is not None and _is_graded(judgement.run):
+    if first and path is not None and judgement.run.is_graded:
         yield from baseline_hint(judgement.run, path)
-
-
-def _is_graded(run: Results) -> bool:
-    return any(task.graded for group in run.groups for task in group.tasks)
 
 
 def baseline_hint(results: Results, path: Path) -> Iterator[str]:

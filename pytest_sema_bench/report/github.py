@@ -166,7 +166,7 @@ def _table_lines(tables: Sequence[Table]) -> Iterator[str]:
         total = table.total
         low, high = total.interval
         cells = [
-            code_span(table.name),
+            code_span(table.setup.name),
             _rate(total),
             f"{100 * low:.0f}–{100 * high:.0f} %" if total.n_graded else "–",
             f"{total.n_pass}/{total.n_graded}",

@@ -155,7 +155,7 @@ def _model_line(table: Table, records: Sequence[Record], errors: ErrorTable | No
     for record in records:
         tools.update(record.tool_calls)
     return ModelLine(
-        name=table.name,
+        name=table.setup.name,
         total=total,
         levels={row.label: row for row in table.rows[:-1]},
         cost_per_item_usd=cost / n_graded if cost is not None and n_graded else None,

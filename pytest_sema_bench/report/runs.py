@@ -85,11 +85,10 @@ def merge_runs(runs: Sequence[RunData]) -> Merged:
     for run in ordered:
         for planned, record in paired(run.records, run.items):
             known = entries.get(planned.item)
-            if record is not None and known is not None and known.record is not None:
-                n_replaced += 1
-                if known.record.graded and not record.graded:
-                    continue
-            if record is not None or known is None:
+            before = known.record if known else None
+            n_replaced += bool(before and record)
+            wins = record and (record.graded or not before or not before.graded)
+            if known is None or wins:
                 entry = ReportItem(planned=planned, record=record, folder=run.path)
                 entries[planned.item] = entry
     ranks = {setup: rank for rank, setup in enumerate(dict.fromkeys(k.setup for k in entries))}

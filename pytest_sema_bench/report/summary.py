@@ -35,7 +35,7 @@ _MANY_TRUNCATED = 0.05
 def table_lines(tables: Sequence[Table], *, markdown: bool = False) -> Iterator[str]:
     """The lines of all tables, each under its name; with several, a comparison comes last."""
     for table in tables:
-        yield f"### {table.name}" if markdown else table.name
+        yield f"### {table.setup.name}" if markdown else table.setup.name
         yield ""
         sampled = any(row.n_runs > row.n_tasks for row in table.rows)
         rows = [_cells(row, sampled=sampled) for row in table.rows]
@@ -152,7 +152,7 @@ def _comparison(tables: Sequence[Table], *, markdown: bool) -> Iterator[str]:
     rows = []
     for table in tables:
         rates = {row.label: _rate(row) for row in table.rows}
-        rows.append([table.name, *(rates.get(label, NO_VALUE) for label in labels)])
+        rows.append([table.setup.name, *(rates.get(label, NO_VALUE) for label in labels)])
     yield from tabulated(["model", *labels], rows, markdown=markdown)
 
 

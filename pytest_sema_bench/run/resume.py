@@ -13,8 +13,7 @@ from pytest_sema_bench.errors import BenchError, SettingsError
 from pytest_sema_bench.grading.grader import GRADER_VERSION
 from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.identity import Setup
-from pytest_sema_bench.records.outcome import RunStatus
-from pytest_sema_bench.records.reader import RUN_FILE, read_items, read_manifest, read_run
+from pytest_sema_bench.records.reader import RUN_FILE, RunData, read_items, read_manifest, read_run
 from pytest_sema_bench.records.record import Record, content_key
 from pytest_sema_bench.run.item import ask_content, asked_config
 from pytest_sema_bench.settings import NEWEST, Config
@@ -24,29 +23,27 @@ from pytest_sema_bench.settings import NEWEST, Config
 class ResumedRun:
     """A run that is taken up."""
 
-    path: Path
+    data: RunData
+    """What its folder holds."""
     verdicts: Mapping[str, Record]
     """By key; void records are not among them."""
-    n_sessions: int
-    """How often it has been begun."""
-    spent_usd: float
-    """What its records say was spent, void ones too."""
-    torn: tuple[str, ...]
-    """Records files whose last line was half-written and is left out."""
     planned: frozenset[str | None]
     """The keys of all its items."""
-    is_finished: bool
-    """Whether everything in it has a verdict."""
+
+    @property
+    def spent_usd(self) -> float:
+        """What its records say was spent, void ones too."""
+        return sum(record.cost_usd or 0.0 for record in self.data.written)
 
     @property
     def note(self) -> str:
         """What the user is told."""
-        name, n_verdicts = self.path.name, len(self.verdicts)
-        if self.is_finished:
+        name, n_verdicts, torn = self.data.path.name, len(self.verdicts), self.data.torn
+        if self.data.manifest.is_done:
             return f"{name} is finished: its {n_verdicts} verdicts are shown again"
         text = f"takes up {name}: {n_verdicts} verdicts are kept"
-        if self.torn:
-            text += f"; the half-written last line of {', '.join(self.torn)} is dropped"
+        if torn:
+            text += f"; the half-written last line of {', '.join(torn)} is dropped"
         return text
 
     def holds(self, other: Path) -> bool:
@@ -93,7 +90,7 @@ def find_resumed(
             continue  # its verdicts are those of another grader
         if not (same and same_tasks):
             continue
-        if manifest.state is RunStatus.FINISHED and not manifest.n_void:
+        if manifest.is_done:
             finished = finished or _free(path.parent)
         elif finished is None or not finished.holds(path.parent):
             return _free(path.parent)
@@ -115,15 +112,11 @@ def _free(path: Path) -> ResumedRun:
 
 def read_resumed(path: Path) -> ResumedRun:
     """What there is in a run's folder so far. Raises BenchError if a record cannot be read."""
-    run = read_run(path, may_be_empty=True)
+    data = read_run(path, may_be_empty=True)
     return ResumedRun(
-        path=path,
+        data=data,
         # By question, so that one which is asked again after another version of its task, and so
         # is no item of the run yet, has its verdict too; the first of them, as everywhere.
-        verdicts={record.key: record for record in reversed(run.written) if record.graded},
-        n_sessions=len(run.manifest.begun),
-        spent_usd=sum(record.cost_usd or 0.0 for record in run.written),
-        torn=run.torn,
-        planned=frozenset(entry.key for entry in run.items),
-        is_finished=run.manifest.state is RunStatus.FINISHED and not run.manifest.n_void,
+        verdicts={record.key: record for record in reversed(data.written) if record.graded},
+        planned=frozenset(entry.key for entry in data.items),
     )

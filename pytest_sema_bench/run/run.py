@@ -250,9 +250,9 @@ def make_run(plan: Plan, report_dir: Path, started: float) -> Run:
     moment = datetime.fromtimestamp(started, UTC)
     new = report_dir / f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     folder = RunFolder(
-        earlier.path if earlier else new,
+        earlier.data.path if earlier else new,
         redactor=plan.redactor,
-        session=earlier.n_sessions + 1 if earlier else 1,
+        session=len(earlier.data.manifest.begun) + 1 if earlier else 1,
     )
     return Run(plan, folder, started=started, earlier=earlier)
 

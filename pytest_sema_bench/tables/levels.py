@@ -80,11 +80,6 @@ class Table:
     rows: tuple[Row, ...]
 
     @property
-    def name(self) -> str:
-        """`kimi-k2.6-tools`, as in item names."""
-        return self.setup.name
-
-    @property
     def total(self) -> Row:
         """The row over all levels."""
         return self.rows[-1]

@@ -230,9 +230,9 @@ def test_what_broke_is_to_be_confirmed_where_the_test_fired(tmp_path: Path) -> N
     judge = judge_by(save(tmp_path, group_of(tasks_of("p" * 9 + "f"))))
     alarm = judge.judge(read_run(write_run(tmp_path / "a", records_of(tasks_of("fffffffppf")))))
     broken = sorted(tasks_of("p" * 7))
-    assert judge.to_confirm(alarm) == tuple(TaskKey(task, SETUP) for task in broken)
+    assert alarm.doubtful == tuple(TaskKey(task, SETUP) for task in broken)
     calm = judge.judge(read_run(write_run(tmp_path / "b", records_of(tasks_of("ffffpppppf")))))
-    assert judge.to_confirm(calm) == ()
+    assert calm.doubtful == ()
 
 
 def test_further_runs_are_counted_by_task() -> None:

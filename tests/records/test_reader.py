@@ -69,6 +69,15 @@ def test_records_of_a_question_that_changed_do_not_count(tmp_path: Path) -> None
     assert found.written == (PASSED, asked)
 
 
+def test_items_with_and_without_a_key_stand_side_by_side(tmp_path: Path) -> None:
+    """A run that an older version began and a newer one takes up keeps the records of both."""
+    other = replace(PASSED, task="L1-01-adding", key="old")
+    run = write_run(tmp_path / "run", PASSED, other)
+    keyless = replace(PlannedItem.of(other), key=None)
+    RunFolder(run).write_items([PlannedItem.of(PASSED), keyless])
+    assert read_run(run).records == (PASSED, other)
+
+
 def test_a_run_of_the_first_version_can_be_read() -> None:
     """Its items have no keys, its records lack what came later, its settings what is new."""
     found = read_run(OLD_RUN)
@@ -135,11 +144,11 @@ DAMAGED = {
         "'budget' is not a valid Reason",
     ),
     "half of run.json": ("run.json", '{\n"state": "runn', "not JSON: "),
-    "another run.json": ("run.json", "[]", "expected an object, found list"),
+    "another run.json": ("run.json", "[]", "not what a run writes: TypeError('it holds a list')"),
     "a state that is none": ("run.json", '{"state": "lost"}', "'lost' is not a valid RunStatus"),
     "settings that are none": ("run.json", '{"settings": 5}', "not what a run writes: "),
     "half of items.json": ("items.json", "[", "not JSON: "),
-    "another items.json": ("items.json", "{}", "expected a list, found dict"),
+    "another items.json": ("items.json", "{}", "not a list of items: TypeError('it holds a dict')"),
     "no items": ("items.json", '[{"task": 1}]', "not a list of items: KeyError('model')"),
     "items that are texts": ("items.json", '["a"]', "not a list of items: "),
 }

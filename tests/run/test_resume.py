@@ -47,7 +47,7 @@ def write_items(run: Path, *keys: str) -> None:
 def found(folder: Path, name: str = NEWEST, questions: Mapping[str, str] = QUESTIONS) -> str | None:
     """The name of the run that is taken up."""
     earlier = find_resumed(name, folder, questions, {"suite": "core", "tasks": None})
-    return earlier.path.name if earlier else None
+    return earlier.data.path.name if earlier else None
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -131,7 +131,7 @@ def test_verdicts_are_kept_and_money_is_counted(tmp_path: Path) -> None:
     earlier = read_resumed(path)
     assert {key: r.outcome for key, r in earlier.verdicts.items()} == {"a": "fail", "c": "pass"}
     assert earlier.spent_usd >= 3.5
-    assert earlier.torn == ("records-gw1.jsonl",)
+    assert earlier.data.torn == ("records-gw1.jsonl",)
     assert earlier.note == (
         "takes up 20260101-000000-a: 2 verdicts are kept; "
         "the half-written last line of records-gw1.jsonl is dropped"

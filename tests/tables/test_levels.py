@@ -125,7 +125,7 @@ def test_each_model_and_configuration_has_a_table() -> None:
         replace(record("L1-01", "void", model="b"), config="bare"),
     ]
     tables = make_tables(records)
-    assert [table.name for table in tables] == ["b-tools", "a-tools", "b-bare"]
+    assert [table.setup.name for table in tables] == ["b-tools", "a-tools", "b-bare"]
     assert [table.total.n_pass for table in tables] == [1, 0, 0]
 
 
