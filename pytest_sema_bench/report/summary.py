@@ -11,6 +11,7 @@ from pytest_sema_bench.report.text import (
     safe,
     tabulated,
 )
+from pytest_sema_bench.sema.versions import PROVEN
 from pytest_sema_bench.tables.levels import Row, Searches, Table
 from pytest_sema_bench.tables.vm_errors import ErrorTable
 
@@ -132,6 +133,11 @@ def _remarks(total: Row) -> Iterator[str]:
         yield (
             f"schema accuracy of tool calls: {fit / total.n_tool_calls:.1%} "
             f"({total.n_repaired} repaired, {total.n_misfits} answered with an error)"
+        )
+    for version in total.unproven:
+        yield (
+            f"Sema {version}: nobody has proven the suite on this version ({' and '.join(PROVEN)} "
+            "are); `sema-bench tasks check --sema-vm=…` does"
         )
     if total.searches.n_searches:
         yield _search_remark(total.searches)

@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 
+PROVEN = ("1.36.0", "2.0.0")
+"""Versions on which the bundled suites, the documentation and the primer have been proven."""
+
 _NUMBER = re.compile(r"\d+")
 
 
@@ -29,6 +32,16 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 ALWAYS = Versions()
+_LABEL = re.compile(r"(?:wasm|native) (\S+) \(")
+"""A VM as records name it: `wasm 1.36.0 (a1b2c3d4)`."""
+
+
+def unproven_version(label: str | None) -> str | None:
+    """The version of a VM by its label, if nobody has proven the suites on it."""
+    found = _LABEL.match(label or "")
+    return found[1] if found and found[1] not in PROVEN else None
+
+
 _MARKED = re.compile(r"\{(since|until) (\d+\.\d+\.\d+): ([^{}]*)\}")
 
 

@@ -11,6 +11,7 @@ from pytest_sema_bench.records.outcome import Reason, Stop
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.suite import OTHER, in_order
 from pytest_sema_bench.records.transcript import TEXT_TOOL_CALLS
+from pytest_sema_bench.sema.versions import unproven_version
 
 ALL = "all"
 
@@ -53,6 +54,8 @@ class Row:
     """Graded items in which tools were offered."""
     text_forms: tuple[tuple[str, int], ...]
     """Forms in which tool calls arrived as text, and in how many items."""
+    unproven: tuple[str, ...] = ()
+    """Versions of Sema that judged, and on which nobody has proven the suite."""
     void_reasons: tuple[tuple[str, int], ...]
     """Why items are void, the most frequent reason first."""
     n_tool_calls: int
@@ -132,6 +135,7 @@ def _row(label: str, items: Sequence[Pairing]) -> Row:
         n_refused=sum(record.stop is Stop.REFUSED for record in graded),
         n_offered=sum(bool(record.offered) for record in graded),
         text_forms=tuple(Counter(_text_forms(records)).most_common()),
+        unproven=tuple(sorted({v for r in graded if (v := unproven_version(r.vm))})),
         void_reasons=tuple(
             Counter(record.reason for record in records if not record.graded).most_common()
         ),

@@ -41,3 +41,18 @@ def test_forks_are_never_given_the_key() -> None:
     for step in steps:
         if "secrets." in str(step):
             assert step["if"].endswith("head.repo.full_name == github.repository")
+
+
+def test_the_workflow_of_a_language_gives_the_key_to_one_step() -> None:
+    """docs/ci-language.md builds a stranger's binary; only the step that asks has the key."""
+    text = (ROOT / "docs" / "ci-language.md").read_text("utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    workflow = yaml.safe_load(block)
+    assert "pull_request" in workflow[True]
+    (job,) = workflow["jobs"].values()
+    assert "FIREWORKS_API_KEY" not in str({**job, "steps": None})
+    holders = [step["name"] for step in job["steps"] if "env" in step and "secrets" in str(step)]
+    assert holders == ["Models on both"]
+    commands = " ".join(step.get("run", "") for step in job["steps"])
+    for command in ("cargo build", "vm compare", "--sema-vm=", "--across vm --gate", "pr comment"):
+        assert command in commands

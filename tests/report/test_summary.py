@@ -133,6 +133,11 @@ REMARKS: dict[str, tuple[dict[str, Any], str]] = {
         {"n_truncated": 3},
         "truncated: that is much; set a higher max_tokens under sampling",
     ),
+    "a version that is new": (
+        {"unproven": ("2.1.0",)},
+        "Sema 2.1.0: nobody has proven the suite on this version (1.36.0 and 2.0.0 are); "
+        "`sema-bench tasks check --sema-vm=…` does",
+    ),
     "reasoning only": (
         {"n_thought": 2},
         "no answer: 2 of 15 hold reasoning only ×2, and count as wrong",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_sema_bench.sema.versions import ALWAYS, Versions, text_on
+from pytest_sema_bench.sema.versions import ALWAYS, Versions, text_on, unproven_version
 
 NEW, OLD = Versions(since="2.0.0"), Versions(until="2.0.0")
 BETWEEN = Versions(since="1.9.0", until="1.36.0")
@@ -33,3 +33,20 @@ def test_a_text_says_what_holds_for_a_version() -> None:
     text = "a{until 2.0.0:  and b}{since 2.0.0:  or c} {:k 1} {{since}}"
     assert text_on(text, "1.36.0") == "a and b {:k 1} {{since}}"
     assert text_on(text, "2.1.0") == "a or c {:k 1} {{since}}"
+
+
+LABELS = {
+    "wasm 1.36.0 (60a3e46f)": None,
+    "native 2.0.0 (6b143f3a)": None,
+    "native 2.1.0-rc.1 (6b143f3a)": "2.1.0-rc.1",
+    "wasm 1": None,
+}
+
+
+@pytest.mark.parametrize(("label", "version"), LABELS.items(), ids=LABELS)
+def test_a_version_that_nobody_has_proven_is_known_by_its_label(
+    label: str, version: str | None
+) -> None:
+    """Another version is told; what is no label is none."""
+    assert unproven_version(label) == version
+    assert unproven_version(None) is None
