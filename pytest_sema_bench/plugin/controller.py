@@ -7,6 +7,7 @@ import pytest
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.plugin.items import items_to_run
 from pytest_sema_bench.plugin.progress import say, shown_progress
+from pytest_sema_bench.plugin.signals import Received, ended_in_order
 from pytest_sema_bench.plugin.summary import Summary
 from pytest_sema_bench.records.reader import ITEMS_FILE
 from pytest_sema_bench.run.item import WorkItem
@@ -23,12 +24,14 @@ class Controller:
         self._run = run
         self._summary = summary
         self._has_workers = has_workers
+        self._received = Received()
         self._showing = ExitStack()
-        """What shows how the run goes, while it goes."""
+        """What shows how the run goes and what ends it in order, while it goes."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Say what is taken up, and where workers will run the items whether that can work."""
+        self._received = self._showing.enter_context(ended_in_order())
         if self._run.plan.settings.resume is not None:
             say(self._config, self._run.note)
         if self._has_workers:
@@ -61,5 +64,7 @@ class Controller:
         self._run.stop()
         path = self._run.folder.path
         if self._run.began and ((path / ITEMS_FILE).is_file() or not path.is_dir()):
-            self._summary.sum_up(session, int(exitstatus))
+            self._summary.sum_up(session, self._received.status or int(exitstatus))
         self._run.close()
+        if self._received.status is not None:
+            session.exitstatus = self._received.status

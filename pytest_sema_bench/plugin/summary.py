@@ -1,6 +1,7 @@
 """The end of a run: the tables, the verdict, and what it all exits with."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,11 +44,15 @@ class Summary:
         self._error_tables: tuple[ErrorTable, ...] = ()
         self._trouble: list[str] = []
         self._others_failed = False
+        self._skipped: set[str | None] = set()
+        """The keys of items that the user's own hooks skipped."""
         self._cannot_write: str | None = None
         """Why what was asked could not be kept, or its sum not be written."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of failed tests that are none of the bench's: the gate has no say in them."""
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self._skipped.add(getattr(report, BENCH_ITEM, None))
         self._cannot_write = getattr(report, CANNOT_WRITE, self._cannot_write)
         # The report of a worker that died has neither phase nor item: its item has no record.
         if report.failed and report.when in _PHASES and not hasattr(report, BENCH_ITEM):
@@ -79,6 +84,9 @@ class Summary:
     def _count(self) -> RunData:
         """The run as its folder holds it, in tables. Raises BenchError if it cannot be read."""
         run = read_run(self._run.folder.path, may_be_empty=True)
+        # Pytest counts what the user skipped; it is not missing.
+        unskipped = tuple(entry for entry in run.items if entry.key not in self._skipped)
+        run = replace(run, items=unskipped)
         self.records, levels = run.records, run.manifest.levels
         self.tables = make_tables(run.records, run.items, levels)
         self._error_tables = make_error_tables(run.records, levels)

@@ -1,6 +1,7 @@
 """An xdist worker: runs its share of the items of a run that the controller has made."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ import pytest
 
 from pytest_sema_bench.errors import BenchError, SettingsError
 from pytest_sema_bench.plugin.items import TaskItem, items_to_run
+from pytest_sema_bench.plugin.signals import left_to_the_controller
 from pytest_sema_bench.run.plan import Plan
 from pytest_sema_bench.run.run import Run, join_run
 
@@ -68,6 +70,12 @@ class Worker:
     def __init__(self, run: Run, share: Share) -> None:
         self._run = run
         self._share = share
+        self._while_open = ExitStack()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Let the controller decide what a signal to the whole group means."""
+        self._while_open.enter_context(left_to_the_controller())
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -88,3 +96,4 @@ class Worker:
     def pytest_sessionfinish(self) -> None:
         """Cancel what is under way."""
         self._run.close()
+        self._while_open.close()

@@ -6,12 +6,14 @@ which is told in time to keep it under way too.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScheduling
 from xdist.workermanage import WorkerController
 
+from pytest_sema_bench.plugin.reporting import BENCH_ITEM
 from pytest_sema_bench.plugin.worker import Share
 from pytest_sema_bench.run.run import Run
 
@@ -80,6 +82,15 @@ class WorkerHooks:
         """Pass on that the run is interrupted, which may have reached this process alone."""
         if self._controller is not None:
             self._folder.ask_to_stop()
+
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        """What a worker that died was busy with is an error, as all that is not the model's doing.
+
+        Its item has no record, so the table calls it missing.
+        """
+        if Path(crashitem.partition("::")[0]).suffix in (".yaml", ".yml"):
+            report.when = "setup"
+            setattr(report, BENCH_ITEM, None)
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         """Shares instead of xdist's chunks, where the user did not choose a distribution."""
