@@ -48,11 +48,23 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class McpServer:
+    """A server over stdio whose tools a configuration offers."""
+
+    command: tuple[str, ...]
+    """Program and arguments; `sema` is `$SEMA_BIN`, or the one on PATH."""
+    include: tuple[str, ...] | None = None
+    """The tools that are offered, by the server's names; None for all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A way to ask a model: which tools, how many rounds, which system prompt."""
 
     name: str
     tools: tuple[str, ...] = ()
+    mcp: McpServer | None = None
+    """The server whose tools are offered instead."""
     max_rounds: int = 3
     system_prompt: Path | None = None
     """File with the system prompt; None for the bundled one."""
@@ -63,6 +75,11 @@ class Config:
     """Whether eval_code adds a line of ours to errors whose message does not tell the cure."""
     docs: str = "lexical"
     """Who answers docs_search; part of what is asked."""
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether the model is offered any tool."""
+        return bool(self.tools or self.mcp)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

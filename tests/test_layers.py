@@ -26,6 +26,7 @@ ONLY_IN = {
     "httpx": {"chat", "docsearch"},
     "httpx_aiohttp": {"chat"},
     "aiohttp": {"chat"},
+    "mcp": {"agent"},
     "yaml": {"user_file"},
     "tomllib": {"user_file"},
     "subprocess": {"sema"},

@@ -120,12 +120,12 @@ async def run_agent(
     ]
     try:
         while True:
-            forced = loop.rounds >= config.max_rounds and bool(config.tools)
+            forced = loop.rounds >= config.max_rounds and config.has_tools
             if forced:
                 loop.force()
             reply = await chat.complete(loop.body(forced=forced), conversation)
             wanted = loop.read(reply)
-            if forced or not (wanted.calls and config.tools):
+            if forced or not (wanted.calls and config.has_tools):
                 return loop.finish(reply, wanted, forced=forced)
             await loop.answer(wanted)
     except BenchError as error:
@@ -168,14 +168,14 @@ class _Loop:
             "reasoning_effort": sampling.reasoning_effort,
         }
         body |= {name: value for name, value in optional.items() if value is not None}
-        if self._config.tools:
+        if self._config.has_tools:
             body["tools"] = self._toolbox.schemas
             body["tool_choice"] = "none" if forced else "auto"
         return body
 
     def read(self, reply: ChatReply) -> WantedCalls:
         """The calls in a reply. Raises ModelError for those in its text if they are refused."""
-        read_text = self._config.tools and self._text_tool_calls is not TextToolCalls.IGNORE
+        read_text = self._config.has_tools and self._text_tool_calls is not TextToolCalls.IGNORE
         wanted = read_calls(
             reply.message, self.rounds + 1, self._toolbox.offers if read_text else None
         )
@@ -263,7 +263,7 @@ def system_prompt(config: Config, sema: str | None = None) -> str:
         name = "system.md" if config.primer else "cold.md"
         text = (files("pytest_sema_bench.agent.prompts") / name).read_text("utf-8")
         text = text_on(text, sema or pinned_version())
-    if not config.tools:
+    if not config.has_tools:
         return text.strip()
     return f"{text.strip()}\n\n{about_tools(config.tools, config.max_rounds)}"
 

@@ -26,13 +26,20 @@ class ReferenceModel:
         task = self._by_prompt[prompt]
         asked = any(m["role"] == "tool" for m in messages)
         tools = {tool["function"]["name"] for tool in body.get("tools", ())}
-        if "eval_code" in tools and not asked:
-            message = _call("eval_code", {"code": _source(task)})
+        if (runs_code := _that_takes_code(body)) is not None and not asked:
+            message = _call(runs_code, {"code": _source(task)})
         elif "docs_search" in tools and not asked:
             message = _call("docs_search", {"query": task.slug.replace("-", " ")})
         else:
             message = {"role": "assistant", "content": _final(task)}
         return _completion(messages, message)
+
+
+def _that_takes_code(body: dict[str, Any]) -> str | None:
+    """The tool that must be given code: `eval_code`, or `eval` of an MCP server."""
+    functions = [tool["function"] for tool in body.get("tools", ())]
+    takers = [f["name"] for f in functions if f["parameters"].get("required") == ["code"]]
+    return takers[0] if takers else None
 
 
 def check_references(tasks: Iterable[Task]) -> None:

@@ -51,7 +51,9 @@ class Tool:
     description: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """JSON schemas by parameter name; all are required strings."""
-    run: Callable[[Mapping[str, str]], Awaitable[ToolResult]]
+    input_schema: Mapping[str, Any] | None = None
+    """The schema of all arguments, where somebody else checks them."""
+    run: Callable[[Mapping[str, Any]], Awaitable[ToolResult]]
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -61,7 +63,8 @@ class Tool:
             "function": {
                 "name": self.name,
                 "description": self.description,
-                "parameters": {
+                "parameters": self.input_schema
+                or {
                     "type": "object",
                     "properties": dict(self.parameters),
                     "required": list(self.parameters),
@@ -147,7 +150,7 @@ def about_tools(names: Sequence[str], max_rounds: int) -> str:
 _STRAY = re.compile(r"[ \t\r\n\"'`]|<[|｜][^|｜<>]{1,40}[|｜]>")
 
 
-def _read_arguments(arguments: object, tool: Tool) -> tuple[dict[str, str], bool]:
+def _read_arguments(arguments: object, tool: Tool) -> tuple[dict[str, Any], bool]:
     """The values by parameter and whether a repair was needed. Raises ValueError for the model."""
     repaired = not isinstance(arguments, str)
     if isinstance(arguments, str):
@@ -155,6 +158,10 @@ def _read_arguments(arguments: object, tool: Tool) -> tuple[dict[str, str], bool
     if isinstance(arguments, str):
         with suppress(ValueError):  # encoded twice
             arguments, repaired = _read_json(arguments)[0], True
+    if tool.input_schema is not None:
+        if not isinstance(arguments, dict):
+            raise ValueError("the arguments must be an object that fits the tool's schema")
+        return arguments, repaired
     if isinstance(arguments, dict) and not arguments.keys() & tool.parameters.keys():
         # The whole call once more, where only its arguments belong (sgl-project/sglang#38924).
         wrapped = arguments.get("arguments", arguments.get("parameters"))

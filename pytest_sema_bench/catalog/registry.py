@@ -20,7 +20,7 @@ from pytest_sema_bench.catalog.models import (
     TextToolCalls,
 )
 from pytest_sema_bench.errors import SettingsError
-from pytest_sema_bench.settings import Config, Sampling
+from pytest_sema_bench.settings import Config, McpServer, Sampling
 from pytest_sema_bench.user_file import UserFile, read_toml, read_yaml
 
 USER_FILE = "sema-models.yaml"
@@ -137,9 +137,21 @@ def _config(file: UserFile, name: str, entry: Mapping[str, Any]) -> Config:
     return Config(
         name=name,
         tools=tuple(entry.get("tools", ())),
+        mcp=_mcp(file, name, entry),
         max_rounds=entry.get("max_rounds", 3),
         system_prompt=path,
         primer=entry.get("primer", True),
         hints=entry.get("hints", True),
         sampling=Sampling(**entry.get("sampling", {})),
+    )
+
+
+def _mcp(file: UserFile, name: str, entry: Mapping[str, Any]) -> McpServer | None:
+    if (server := entry.get("mcp")) is None:
+        return None
+    if entry.get("tools"):
+        file.fail(["configs", name, "mcp"], "tools and mcp do not go together: choose one")
+    include = server.get("include")
+    return McpServer(
+        command=tuple(server["command"]), include=None if include is None else tuple(include)
     )

@@ -58,7 +58,7 @@ def make_record(
         sample=item.sample,
         **graded.in_record(failure.as_json("tool") for failure in run.failures),
         answer=run.answer if run.stop else None,
-        offered=list(item.config.tools),
+        offered=list(item.config.tools or (item.config.mcp and item.config.mcp.command) or ()),
         tool_calls=run.tool_calls,
         rounds=run.rounds,
         stop=run.stop,

@@ -3,12 +3,14 @@
 Whatever is wrong is said here, before anything is collected or paid for.
 """
 
+import asyncio
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+from pytest_sema_bench.agent.mcp_tools import check_server
 from pytest_sema_bench.agent.tools import check_tool_names
 from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.catalog.registry import load_registry
@@ -103,6 +105,9 @@ def make_plan(
                 proxy_of(model.base_url)  # raises SettingsError for a proxy that cannot be used
     if settings.max_cost_usd is not None and settings.replay is None:
         _check_prices(models)
+    if asks:
+        for server in dict.fromkeys(config.mcp for config in configs if config.mcp):
+            asyncio.run(check_server(server))
     if asks and settings.replay is None:
         for model in models:
             model.check_key(environment)

@@ -8,12 +8,14 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import format_exception
 from typing import Any
 
 from pytest_sema_bench.agent.loop import AgentRun, run_agent
+from pytest_sema_bench.agent.mcp_tools import mcp_toolbox
 from pytest_sema_bench.agent.reference import ReferenceModel
 from pytest_sema_bench.agent.tools import Toolbox, make_toolbox
 from pytest_sema_bench.catalog.models import Model
@@ -38,7 +40,7 @@ from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.outcome import make_record, void_verdict
 from pytest_sema_bench.sema.vm import SemaVM, VMInfo, create_vm
-from pytest_sema_bench.settings import Limits
+from pytest_sema_bench.settings import Config, Limits
 from pytest_sema_bench.suite.task import Task
 
 
@@ -163,25 +165,32 @@ class Resources:
 
     async def _converse(self, item: WorkItem) -> AgentRun:
         config = item.asked
+        client = self._client(item.model)
+        try:
+            async with self._toolbox(config) as toolbox:
+                return await run_agent(
+                    item.task.full_prompt,
+                    client,
+                    model_id=item.model.id,
+                    config=config,
+                    toolbox=toolbox,
+                    sema=self.vm_info.version,
+                    conversation=item.item.file,
+                    text_tool_calls=item.model.text_tool_calls,
+                    tell=lambda note: self._note(item.model, note),
+                )
+        finally:
+            client.end(item.item.file)
+
+    def _toolbox(self, config: Config) -> AbstractAsyncContextManager[Toolbox]:
+        """The tools of a conversation: a server of its own, or what all of them share."""
+        if config.mcp is not None:
+            return mcp_toolbox(config.mcp)
         if config.name not in self._toolboxes:
             self._toolboxes[config.name] = make_toolbox(
                 config.tools, self._vm, self._limits, self._search, hints=config.hints
             )
-        client = self._client(item.model)
-        try:
-            return await run_agent(
-                item.task.full_prompt,
-                client,
-                model_id=item.model.id,
-                config=config,
-                toolbox=self._toolboxes[config.name],
-                sema=self.vm_info.version,
-                conversation=item.item.file,
-                text_tool_calls=item.model.text_tool_calls,
-                tell=lambda note: self._note(item.model, note),
-            )
-        finally:
-            client.end(item.item.file)
+        return nullcontext(self._toolboxes[config.name])
 
     def _note(self, model: Model, note: str) -> None:
         self._ledger.book.note(self._options.run, f"{model.name}: {note}")

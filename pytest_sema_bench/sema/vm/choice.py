@@ -49,22 +49,25 @@ def read_choice(text: str) -> VMChoice:
 
 def _binary(text: str, given: Path | None) -> Path:
     """The binary, absolute: the given one, else `$SEMA_BIN`, else `sema` on PATH."""
-    named = os.environ.get(BINARY_VARIABLE)
-    path = given or (Path(named).expanduser() if named else None)
+    path = given or sema_binary()
     if path is None:
-        found = shutil.which("sema")
-        if found is None:
-            raise SettingsError(
-                f"{OPTION}={text}: there is no `sema` on PATH and {BINARY_VARIABLE} is not set; "
-                "install it with `cargo install sema-lang --locked`, or give native:BINARY"
-            )
-        path = Path(found)
-    where = "" if given or not named else f" ({BINARY_VARIABLE})"
+        raise SettingsError(
+            f"{OPTION}={text}: there is no `sema` on PATH and {BINARY_VARIABLE} is not set; "
+            "install it with `cargo install sema-lang --locked`, or give native:BINARY"
+        )
+    where = "" if given or not os.environ.get(BINARY_VARIABLE) else f" ({BINARY_VARIABLE})"
     if not path.is_file():
         raise SettingsError(f"{OPTION}={text}: there is no file {path}{where}")
     if not os.access(path, os.X_OK):
         raise SettingsError(f"{OPTION}={text}: {path}{where} is not executable")
     return path.resolve()
+
+
+def sema_binary(name: str = "sema") -> Path | None:
+    """The program of that name: `sema` is `$SEMA_BIN` where that is set; else it is on PATH."""
+    named = os.environ.get(BINARY_VARIABLE) if name == "sema" else None
+    found = named or shutil.which(name)
+    return Path(found).expanduser() if found else None
 
 
 def _folder(text: str, folder: Path) -> Path:
