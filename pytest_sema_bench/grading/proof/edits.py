@@ -1,7 +1,8 @@
 """Small changes to Sema code: every single edit that makes a mutant of it.
 
-Works on the tree that `syntax` reads and knows the shapes of the special forms, so that a
-parameter list is never taken for a call. `mutate` applies the edits and gives them names.
+Works on the tree that the reader gives. A table of the special forms says which of their parts
+are expressions, clauses or names, so that a parameter list is never taken for a call. `mutate`
+applies the edits and gives them names.
 """
 
 import re
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pytest_sema_bench.grading.proof.operators import SWAPS, Operator
-from pytest_sema_bench.sema.reader import Form, Kind
+from pytest_sema_bench.sema.reader import Form, Kind, read_forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +64,16 @@ def _expression(form: Form, around: Form, *, tested: bool = False) -> Iterator[E
         yield from _datum(inside, form) if form.text == "'" else _expression(inside, around)
     elif form.kind in (Kind.VECTOR, Kind.MAP):
         yield from _without_elements(form, form.children, step=1 + (form.kind is Kind.MAP))
-        yield from _each(form.children, form)
+        yield from _values(form.children, form)
     elif form.kind is Kind.LAMBDA:
         yield from _exchanges(form)
-        yield from _each(form.children, form)
+        yield from _values(form.children, form)
     elif form.kind is Kind.LIST and form.children:
         shape = _SHAPES.get(form.head or "")
-        yield from shape(form) if shape else _call(form, tested=tested)
-
-
-def _each(forms: Sequence[Form], around: Form) -> Iterator[Edit]:
-    for form in forms:
-        yield from _expression(form, around)
+        if shape is None:
+            yield from _call(form, tested=tested)
+        else:
+            yield from _parts(shape, form.children[1:], form)
 
 
 def _replace(operator: Operator, form: Form, text: str, shown: Form | None = None) -> Edit:
@@ -178,83 +177,89 @@ def _negated(form: Form) -> Edit:
     return _replace(Operator.NEGATE, form, f"(not {text_of(form)})")
 
 
-def _test(form: Form, around: Form) -> Iterator[Edit]:
-    """Edits of the test of a clause, and the test turned round."""
-    if form.text not in ("else", "#t", "true", ":else"):
-        if form.head != "not":  # a call of `not` loses it as it becomes its argument
-            yield Edit(Operator.NEGATE, form.start, form.end, f"(not {text_of(form)})", around)
-        yield from _expression(form, around, tested=True)
+# The parts of special forms, by their names in the table below: each is given the children that
+# it stands for, and the form around them.
 
 
-def _body(forms: Sequence[Form], around: Form) -> Iterator[Edit]:
+def _values(parts: Sequence[Form], form: Form) -> Iterator[Edit]:
+    for part in parts:
+        yield from _expression(part, form)
+
+
+def _body(parts: Sequence[Form], form: Form) -> Iterator[Edit]:
     """Edits of a sequence of expressions of which the last one gives the value."""
-    if len(forms) > 1:
-        yield from _without_elements(around, forms, operator=Operator.STATEMENT)
-    yield from _each(forms, around)
+    if len(parts) > 1:
+        yield from _without_elements(form, parts, operator=Operator.STATEMENT)
+    yield from _values(parts, form)
 
 
-def _function(form: Form, name: str, parameters: Form, body: Sequence[Form]) -> Iterator[Edit]:
-    if not body:
-        return
-    constants = ["nil", "#t", "#f"] if name.endswith("?") else ["nil", "0", "'()"]
-    constants += [p.text for p in parameters.children if p.kind is Kind.ATOM and p.text not in ".&"]
-    for constant in constants:
-        if constant not in (text_of(body[-1]), name):
-            yield Edit(Operator.BODY, body[0].start, body[-1].end, constant, form)
-    yield from _body(body, form)
+def _data(parts: Sequence[Form], form: Form) -> Iterator[Edit]:
+    for part in parts:
+        yield from _datum(part, form)
 
 
-def _define(form: Form) -> Iterator[Edit]:
-    target, rest = (*form.children[1:2], form)[0], form.children[2:]
-    if target.kind is Kind.LIST and target is not form:
-        yield from _function(form, target.head or "", _parameters(target), rest)
-    else:
-        yield from _body(rest, form)
+def _steps(parts: Sequence[Form], form: Form) -> Iterator[Edit]:
+    yield from _without_elements(form, parts[1:], operator=Operator.STATEMENT)
+    yield from _values(parts, form)
 
 
-def _parameters(header: Form) -> Form:
-    """The header of a definition without the name it defines."""
-    return Form(
-        kind=header.kind,
-        text=header.text,
-        children=header.children[1:],
-        start=header.start,
-        end=header.end,
-    )
-
-
-def _defun(form: Form) -> Iterator[Edit]:
-    if len(form.children) > 3:
-        yield from _function(form, form.children[1].text, form.children[2], form.children[3:])
-
-
-def _fn(form: Form) -> Iterator[Edit]:
-    if len(form.children) > 2:
-        yield from _function(form, "", form.children[1], form.children[2:])
-
-
-def _let(form: Form) -> Iterator[Edit]:
+def _let(parts: Sequence[Form], form: Form) -> Iterator[Edit]:
     if form.head == "let*":
         yield _replace(Operator.FUNCTION, form.children[0], "let", form)
-    named = len(form.children) > 2 and form.children[1].kind is Kind.ATOM
-    bindings, body = form.children[1 + named : 2 + named], form.children[2 + named :]
-    for binding in bindings[0].children if bindings else ():
-        if binding.kind is Kind.LIST:
-            yield from _each(binding.children[1:], binding)
-        elif binding.kind is Kind.PREFIX:
-            yield from _expression(binding, form)
-    yield from _body(body, form)
+    is_named = len(parts) > 1 and parts[0].kind is Kind.ATOM
+    yield from _parts(_LET, parts[is_named:], form)
 
 
-def _binding_then_body(form: Form) -> Iterator[Edit]:
-    """`(when-let (name value) …)`, `(dotimes (name count) …)`: values, then a body."""
-    if len(form.children) > 1:
-        yield from _each(form.children[1].children[1:], form.children[1])
-    yield from _body(form.children[2:], form)
+def _function(parts: Sequence[Form], form: Form) -> Iterator[Edit]:
+    """Parameters and a body, which a constant or a parameter can take the place of."""
+    header, body = parts[:1], parts[1:]
+    is_defined = form.head in ("define", "def")
+    if is_defined and not (header and header[0].kind is Kind.LIST):
+        yield from _body(body, form)
+    elif body:
+        parameters = header[0].children[is_defined:]
+        name = (header[0].head if is_defined else form.children[1].text) or ""
+        constants = ["nil", "#t", "#f"] if name.endswith("?") else ["nil", "0", "'()"]
+        constants += [p.text for p in parameters if p.kind is Kind.ATOM and p.text not in ".&"]
+        for constant in constants:
+            if constant not in (text_of(body[-1]), name):
+                yield Edit(Operator.BODY, body[0].start, body[-1].end, constant, form)
+        yield from _body(body, form)
 
 
-def _if(form: Form) -> Iterator[Edit]:
-    test, branches = form.children[1:2], form.children[2:4]
+def _test(parts: Sequence[Form], form: Form) -> Iterator[Edit]:
+    """Edits of the test of a clause, and the test turned round."""
+    for part in parts:
+        if part.text not in ("else", "#t", "true", ":else"):
+            if part.head != "not":  # a call of `not` loses it as it becomes its argument
+                text = f"(not {text_of(part)})"
+                yield Edit(Operator.NEGATE, part.start, part.end, text, form)
+            yield from _expression(part, form, tested=True)
+
+
+def _clauses(parts: Sequence[Form], form: Form) -> Iterator[Edit]:
+    for clause in parts:
+        yield Edit(Operator.CLAUSE, clause.start, clause.end, "", clause)
+        if clause.kind is Kind.LIST:
+            yield from _parts(_CLAUSE, clause.children, clause)
+
+
+def _cases(parts: Sequence[Form], form: Form) -> Iterator[Edit]:
+    """Clauses of `case` and `match`: data or a pattern, a condition in the latter, a body."""
+    for clause in parts:
+        yield Edit(Operator.CLAUSE, clause.start, clause.end, "", clause)
+        pattern, body = clause.children[:1], clause.children[1:]
+        for part in pattern:
+            yield from _pattern(part, clause, Operator.DATA if form.head == "case" else None)
+        if len(body) > 2 and body[0].text == "when":
+            yield Edit(Operator.CLAUSE, body[0].start, body[1].end, "", clause)
+            yield from _test(body[1:2], clause)
+            body = body[2:]
+        yield from _body(body, clause)
+
+
+def _branches(parts: Sequence[Form], form: Form) -> Iterator[Edit]:
+    test, branches = parts[:1], parts[1:3]
     for branch in branches:
         yield _replace(Operator.BRANCH, form, text_of(branch))
     if len(branches) == 2:
@@ -262,127 +267,64 @@ def _if(form: Form) -> Iterator[Edit]:
         yield Edit(Operator.BRANCH, branches[0].start, branches[1].end, text, form)
     for part in test:
         yield from _expression(part, form, tested=len(branches) == 2)
-    yield from _each(branches, form)
+    yield from _values(branches, form)
 
 
-def _when(form: Form) -> Iterator[Edit]:
-    body = form.children[2:]
-    if body:
-        text = " ".join(map(text_of, body))
+def _guarded(parts: Sequence[Form], form: Form) -> Iterator[Edit]:
+    """A test, and what is done if it holds."""
+    if len(parts) > 1:
+        text = " ".join(map(text_of, parts[1:]))
         yield _replace(Operator.BRANCH, form, f"(begin {text})")
-        yield from _test(form.children[1], form)
-        yield from _body(body, form)
+        yield from _parts(_CLAUSE, parts, form)
 
 
-def _cond(form: Form) -> Iterator[Edit]:
-    yield from _clauses(form.children[1:])
-
-
-def _clauses(clauses: Sequence[Form]) -> Iterator[Edit]:
-    for clause in clauses:
-        yield Edit(Operator.CLAUSE, clause.start, clause.end, "", clause)
-        if clause.kind is Kind.LIST and clause.children:
-            yield from _test(clause.children[0], clause)
-            yield from _body(clause.children[1:], clause)
-
-
-def _case(form: Form) -> Iterator[Edit]:
-    yield from _each(form.children[1:2], form)
-    for clause in form.children[2:]:
-        yield Edit(Operator.CLAUSE, clause.start, clause.end, "", clause)
-        for data in clause.children[:1]:
-            yield from _pattern(data, clause, Operator.DATA)
-        yield from _body(clause.children[1:], clause)
-
-
-def _match(form: Form) -> Iterator[Edit]:
-    yield from _each(form.children[1:2], form)
-    for clause in form.children[2:]:
-        yield Edit(Operator.CLAUSE, clause.start, clause.end, "", clause)
-        pattern, body = clause.children[:1], clause.children[1:]
-        for part in pattern:
-            yield from _pattern(part, clause)
-        if len(body) > 2 and body[0].text == "when":
-            yield Edit(Operator.CLAUSE, body[0].start, body[1].end, "", clause)
-            yield from _test(body[1], clause)
-            body = body[2:]
-        yield from _body(body, clause)
-
-
-def _try(form: Form) -> Iterator[Edit]:
-    body = [child for child in form.children[1:] if child.head != "catch"]
+def _try(parts: Sequence[Form], form: Form) -> Iterator[Edit]:
+    body = [part for part in parts if part.head != "catch"]
     if len(body) == 1:
         yield _replace(Operator.BRANCH, form, text_of(body[0]))
     yield from _body(body, form)
-    for child in form.children[1:]:
-        if child.head == "catch":
-            yield from _body(child.children[2:], child)
+    for part in parts:
+        if part.head == "catch":
+            yield from _body(part.children[2:], part)
 
 
-def _guard(form: Form) -> Iterator[Edit]:
-    if len(form.children) > 1:
-        yield from _clauses(form.children[1].children[1:])
-    yield from _body(form.children[2:], form)
-
-
-def _do(form: Form) -> Iterator[Edit]:
-    if len(form.children) > 2:
-        for binding in form.children[1].children:
-            yield from _each(binding.children[1:], binding)
-        yield from _clauses(form.children[2:3])
-        yield from _body(form.children[3:], form)
-
-
-def _thread(form: Form) -> Iterator[Edit]:
-    steps = form.children[2:]
-    yield from _without_elements(form, steps, operator=Operator.STATEMENT)
-    yield from _each(form.children[1:], form)
-
-
-def _sequence(form: Form) -> Iterator[Edit]:
-    yield from _body(form.children[1:], form)
-
-
-def _values_from_second(form: Form) -> Iterator[Edit]:
-    """`(set! name value)`, `(defmulti name f)`: a name, then expressions."""
-    yield from _each(form.children[2:], form)
-
-
-def _quote(form: Form) -> Iterator[Edit]:
-    for data in form.children[1:2]:
-        yield from _datum(data, form)
-
-
-def _quasiquote(form: Form) -> Iterator[Edit]:
-    yield from _each(form.children[1:2], form)
-
-
-def _opaque(form: Form) -> Iterator[Edit]:
-    yield from ()
-
-
-_NOT_CHANGED = (
-    *("define-record-type", "define-values", "let-values", "let*-values", "parameterize"),
-    *("import", "load", "module", "export", "deftool", "defagent", "macroexpand"),
-)
-_SHAPES: dict[str, Callable[[Form], Iterator[Edit]]] = {
-    **dict.fromkeys(("define", "def"), _define),
-    **dict.fromkeys(("defun", "defn", "defmacro"), _defun),
-    **dict.fromkeys(("fn", "lambda"), _fn),
-    **dict.fromkeys(("let", "let*", "letrec"), _let),
-    **dict.fromkeys(("when-let", "if-let", "dotimes", "for-range"), _binding_then_body),
-    **dict.fromkeys(("when", "unless"), _when),
-    **dict.fromkeys(("->", "->>", "some->"), _thread),
-    **dict.fromkeys(("begin", "progn", "async"), _sequence),
-    **dict.fromkeys(("set!", "defmulti", "defmethod"), _values_from_second),
-    **dict.fromkeys(_NOT_CHANGED, _opaque),
-    "if": _if,
-    "cond": _cond,
-    "case": _case,
-    "match": _match,
-    "try": _try,
-    "guard": _guard,
-    "do": _do,
-    "quote": _quote,
-    "quasiquote": _quasiquote,
+_READERS: dict[str, Callable[[Sequence[Form], Form], Iterator[Edit]]] = {
+    read.__name__.removeprefix("_"): read
+    for read in (
+        *(_values, _body, _data, _steps, _let, _function, _test, _clauses, _cases, _branches),
+        *(_guarded, _try),
+    )
 }
+_CLAUSE, _LET = (read_forms(shape) for shape in ("test body *", "((_ values *) *) body *"))
+_SHAPES = {
+    head.text: shape.children[1:]
+    for shape in read_forms("""
+        ((define def) function *)                   ((defun defn defmacro) _ function *)
+        ((fn lambda) function *)                    ((let let* letrec) let *)
+        ((if) branches *)                           ((when unless) guarded *)
+        ((cond) clauses *)                          ((case match) values cases *)
+        ((when-let if-let dotimes for-range) (_ values *) body *)
+        ((do) ((_ values *) *) clauses body *)      ((guard) (_ clauses *) body *)
+        ((try) try *)                               ((begin progn async) body *)
+        ((-> ->> some->) steps *)                   ((set! defmulti defmethod) _ values *)
+        ((quote) data)                              ((quasiquote) values)
+        ((define-record-type define-values let-values let*-values parameterize) _ *)
+        ((import load module export deftool defagent macroexpand) _ *)
+    """)
+    for head in shape.children[0].children
+}
+"""The special forms, and how their children are read: a star repeats what is before it, brackets
+are a list within, `_` is a name or something else that is not changed."""
+
+
+def _parts(shape: Sequence[Form], children: Sequence[Form], form: Form) -> Iterator[Edit]:
+    """Edits of the children of a form, each read as its shape says."""
+    for index, part in enumerate(part for part in shape if part.text != "*"):
+        repeats = part is shape[-2:][0] and shape[-1].text == "*"
+        found = children[index:] if repeats else children[index : index + 1]
+        if reader := _READERS.get(part.text):
+            yield from reader(found, form)
+        for child in found if part.children else ():
+            if repeats and child.kind is Kind.PREFIX:  # a binding that a macro splices in
+                yield from _expression(child, form)
+            yield from _parts(part.children, child.children, child)
