@@ -232,7 +232,7 @@ OPTIONS = (
         "docs",
         "BACKEND",
         TEXT,
-        "who answers docs_search: lexical (default), local, openai",
+        "who answers docs_search: lexical (default), local, openai, sema",
         in_file=False,
     ),
     Option(

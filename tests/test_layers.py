@@ -26,7 +26,7 @@ ONLY_IN = {
     "httpx": {"chat", "docsearch"},
     "httpx_aiohttp": {"chat"},
     "aiohttp": {"chat"},
-    "mcp": {"agent"},
+    "mcp": {"sema"},
     "yaml": {"user_file"},
     "tomllib": {"user_file"},
     "subprocess": {"sema"},

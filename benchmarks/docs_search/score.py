@@ -1,6 +1,7 @@
 """How well docs_search finds names, and what each part of it contributes.
 
     python benchmarks/docs_search/score.py [--parts] [--misses] [--queries FILE …] [--json]
+    python benchmarks/docs_search/score.py --sema-docs sema
 
 Without files: the development queries, the held-out ones, and what agents asked in the middle of
 work, as far as they are there. A query counts as found at k if one of its acceptable names is
@@ -9,6 +10,7 @@ query in a process that has the index open.
 """
 
 import argparse
+import asyncio
 import json
 import random
 import statistics
@@ -17,9 +19,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.corpus import Corpus, load_corpus
 from pytest_sema_bench.docsearch.index import Parts
 from pytest_sema_bench.docsearch.lexical import LexicalSearch
+from pytest_sema_bench.docsearch.settings import read_docs_settings
 from pytest_sema_bench.sema.vm.install import pinned_version
 
 SETS = tuple(
@@ -80,6 +84,7 @@ def main() -> None:
     parser.add_argument("--queries", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--parts", action="store_true", help="what each part contributes")
     parser.add_argument("--misses", action="store_true", help="list what is not among the five")
+    parser.add_argument("--sema-docs", metavar="BACKEND", help="who answers (default: lexical)")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     corpus = load_corpus().on(pinned_version())
@@ -87,7 +92,10 @@ def main() -> None:
     for path in arguments.queries or [path for path in SETS if path.is_file()]:
         queries = read_queries(path)
         measured[path.stem] = variants(corpus, queries) if arguments.parts else {}
-        measured[path.stem] |= {DEFAULT: run(LexicalSearch(corpus), queries)}
+        if arguments.sema_docs:
+            measured[path.stem] = {DEFAULT: asyncio.run(ask(arguments.sema_docs, queries))}
+        else:
+            measured[path.stem] |= {DEFAULT: run(LexicalSearch(corpus), queries)}
     if arguments.json:
         print(json.dumps({s: {v: summary(r) for v, r in m.items()} for s, m in measured.items()}))
         return
@@ -140,18 +148,34 @@ def run(search: LexicalSearch, queries: Sequence[Query]) -> list[Result]:
     return [_measure(search, query) for query in queries]
 
 
+async def ask(backend: str, queries: Sequence[Query]) -> list[Result]:
+    """The results of another backend, each query asked once."""
+    search = make_search(read_docs_settings(option=backend))
+    results = []
+    try:
+        await search.find("warm up")
+        for query in queries:
+            started = time.perf_counter()
+            found = await search.find(query.text, N_RANKS + N_SPARE)
+            results.append(_result(query, found.names[:N_RANKS], time.perf_counter() - started))
+    finally:
+        await search.close()
+    return results
+
+
 def _measure(search: LexicalSearch, query: Query) -> Result:
     times_s = []
     for _ in range(N_TIMED):
         started = time.perf_counter()
         names = search.find_now(query.text, N_RANKS + N_SPARE).names[:N_RANKS]
         times_s.append(time.perf_counter() - started)
+    return _result(query, names, min(times_s))
+
+
+def _result(query: Query, names: tuple[str, ...], time_s: float) -> Result:
     ranks = [rank for rank, name in enumerate(names, 1) if name in query.names]
     return Result(
-        query=query,
-        rank=ranks[0] if ranks else None,
-        found=names,
-        latency_ms=min(times_s) * 1000,
+        query=query, rank=ranks[0] if ranks else None, found=names, latency_ms=time_s * 1000
     )
 
 

@@ -171,7 +171,7 @@ def _add_search(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument(
         "--sema-docs",
         metavar="BACKEND[:MODEL]",
-        help="lexical (default), local or openai; over [tool.sema-bench.docs] of the "
+        help="lexical (default), local, openai or sema; over [tool.sema-bench.docs] of the "
         "pyproject.toml in this folder",
     )
     parser.set_defaults(run=lambda arguments: _search(parser, arguments))

@@ -27,6 +27,8 @@ def make_search(
     check_settings(settings, environment)
     if settings.backend is DocsBackend.LEXICAL:
         return OpenedLater(_open_lexical, vm)
+    if settings.backend is DocsBackend.SEMA:
+        return OpenedLater(_open_sema, vm)
     key = environment.get(settings.key_env) if settings.key_env else None
     return OpenedLater(lambda version: _open_semantic(settings, key, version), vm)
 
@@ -64,6 +66,12 @@ def _open_lexical(version: str) -> Search:
     from pytest_sema_bench.docsearch.lexical import LexicalSearch
 
     return LexicalSearch.bundled(version)
+
+
+def _open_sema(version: str) -> Search:
+    from pytest_sema_bench.docsearch.sema_docs import SemaSearch
+
+    return SemaSearch()
 
 
 def _open_semantic(settings: DocsSettings, key: str | None, version: str) -> Search:

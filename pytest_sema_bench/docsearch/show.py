@@ -42,7 +42,7 @@ def short_list(hits: Sequence[Hit], query: str = "", max_chars: int = LIST_CHARS
         blocks.append(head)
     for index, hit in enumerate(hits[: len(blocks)]):
         example = _example(hit)
-        if len(example) < room:
+        if example and len(example) < room:
             room -= len(example) + 1
             blocks[index] += "\n" + example
     return "\n".join([*notes, *blocks])
@@ -86,7 +86,7 @@ def _head(number: int, entry: Entry) -> str:
 
 
 def _example(hit: Hit) -> str:
-    return f"   {_shown(hit.entry.examples[0])}"
+    return f"   {_shown(hit.entry.examples[0])}" if hit.entry.examples else ""
 
 
 def _shown(snippet: Snippet) -> str:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from pytest_sema_bench.agent.mcp_tools import check_server
 from pytest_sema_bench.agent.tools import check_tool_names
 from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.catalog.registry import load_registry
 from pytest_sema_bench.chat.adapt import Adaptations
 from pytest_sema_bench.chat.proxy import proxy_of
 from pytest_sema_bench.docsearch.choose import check_settings
+from pytest_sema_bench.docsearch.sema_docs import SERVER
 from pytest_sema_bench.docsearch.settings import (
     DocsBackend,
     DocsSettings,
@@ -27,6 +27,7 @@ from pytest_sema_bench.gate.policy import Judge
 from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.resume import question_hashes
+from pytest_sema_bench.sema.mcp_client import check_server
 from pytest_sema_bench.sema.vm import read_choice
 from pytest_sema_bench.settings import Config, Settings
 from pytest_sema_bench.suite.folder import suite_folder
@@ -106,7 +107,10 @@ def make_plan(
     if settings.max_cost_usd is not None and settings.replay is None:
         _check_prices(models)
     if asks:
-        for server in dict.fromkeys(config.mcp for config in configs if config.mcp):
+        servers = [config.mcp for config in configs if config.mcp]
+        if docs.backend is DocsBackend.SEMA:
+            servers.append(SERVER)
+        for server in dict.fromkeys(servers):
             asyncio.run(check_server(server))
     if asks and settings.replay is None:
         for model in models:

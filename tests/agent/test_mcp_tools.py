@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pytest_sema_bench.agent.mcp_tools import check_server, legal_name, mcp_toolbox
+from pytest_sema_bench.agent.mcp_tools import legal_name, mcp_toolbox
 from pytest_sema_bench.agent.tools import HEAD_CHARS, TAIL_CHARS, Toolbox, ToolResult
 from pytest_sema_bench.errors import SettingsError, VMError
+from pytest_sema_bench.sema.mcp_client import check_server
 from pytest_sema_bench.sema.vm import ErrorClass
 from pytest_sema_bench.settings import McpServer
 from tests import sema_builds
