@@ -9,7 +9,7 @@ to read.
 import asyncio
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -67,6 +67,8 @@ class ChatClient:
         self._adaptations = Adaptations(adapt, apart=apart)
         self._apart = apart
         self._answered = False
+        self._waited_s: dict[str, float] = defaultdict(float)
+        """By conversation: how long the limiter let it wait."""
         self._replied = False
         self._refused = Counter[str]()
         self._extra = dict(extra or {})
@@ -101,10 +103,14 @@ class ChatClient:
             raise fault.error(self._place, call.n_attempts) from None
         return replace(reply, call=replace(reply.call, retries=call.n_attempts - 1))
 
-    def end(self, conversation: str) -> None:
-        """Free what is remembered of a conversation that is over."""
+    def end(self, conversation: str) -> float:
+        """Free what is remembered of a conversation that is over; the seconds it had to wait.
+
+        That is for leave to ask, which the limiter gives: not what the server took.
+        """
         self._adaptations.forget(conversation)
         self._wire.end(conversation)
+        return self._waited_s.pop(conversation, 0.0)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -158,12 +164,15 @@ class ChatClient:
         """A permit. The time that it takes is not the call's."""
         wanted = max_tokens(sent)
         call.stop_clock()
+        started = time.monotonic()
         permit = await self._limiter.acquire(
             model_id=str(sent.get("model")),
             n_prompt_bytes=n_bytes,
             max_tokens=_MAX_TOKENS_UNSAID if wanted is None else wanted,
             begun=any(m.get("role") == "assistant" for m in sent.get("messages", ())),
         )
+        if call.conversation is not None:
+            self._waited_s[call.conversation] += time.monotonic() - started
         call.start_clock()
         return permit
 

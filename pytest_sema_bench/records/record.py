@@ -59,7 +59,9 @@ class Record:
     cost_usd: float | None = None
     """None when the price or a call's usage is unknown."""
     latency_s: float = 0.0
-    """Wall time of the agent loop."""
+    """Wall time of the conversation, without what it waited."""
+    waited_s: float = 0.0
+    """How long it waited for leave to ask: this machine's other calls went before."""
     retries: int = 0
     repairs: int = 0
     """Tool calls that did not fit their schema and were understood all the same."""

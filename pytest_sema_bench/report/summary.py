@@ -29,6 +29,8 @@ _HEADERS = (
     "s/task",
 )
 _SAMPLED = ("level", "tasks", "runs", *_HEADERS[2:])
+_MUCH_WAITING = 0.1
+"""Above this share of the conversations' time it is said what items waited."""
 _MANY_TRUNCATED = 0.05
 """Above this share of answers the token limit, not the model, is what was measured."""
 
@@ -105,6 +107,11 @@ def _remarks(total: Row) -> Iterator[str]:
         yield (
             f"void: {total.n_void} {of} items say nothing about the model ({reasons}); the rates "
             "leave them out, and --sema-resume asks them again"
+        )
+    if (total.waited_per_item or 0.0) > _MUCH_WAITING * (total.seconds_per_item or 0.0):
+        yield (
+            f"waiting: {total.waited_per_item:.2f} s a task in our own queue, which s/task leaves "
+            "out; the server or the limits in its entry let no more calls through"
         )
     if total.n_truncated:
         yield f"truncated: {total.n_truncated} {of} answers hit the token limit and count as wrong"

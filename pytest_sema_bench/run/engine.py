@@ -151,13 +151,13 @@ class Engine:
         ended: Record | Exception
         try:
             try:
-                asked, latency_s = await self._resources.ask(item)
+                asked, took = await self._resources.ask(item)
             finally:
                 self._places.release()
             if isinstance(asked.broken_off_by, CannotWrite):
                 raise asked.broken_off_by
             async with self._graders:
-                record, transcript = await self._resources.conclude(item, asked, latency_s)
+                record, transcript = await self._resources.conclude(item, asked, took)
             # A verdict is not lost because the run ends just then.
             ended = await asyncio.shield(self._keep(record, transcript))
         except CannotWrite as error:

@@ -1,7 +1,7 @@
 """From what came of an item to its record: the verdict, or why there is none."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pytest_sema_bench.agent.loop import AgentRun
 from pytest_sema_bench.catalog.models import Price
@@ -40,8 +40,18 @@ def void_verdict(error: Exception) -> Verdict:
     return Verdict.void(Void.INTERNAL, f"{type(error).__name__}: {error}")
 
 
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How long an item took."""
+
+    latency_s: float
+    """Of the conversation: the model, its tools, waits that a server asked for."""
+    waited_s: float = 0.0
+    """Before that, and within it, for leave to ask: what this machine's other calls cost it."""
+
+
 def make_record(
-    item: WorkItem, run: AgentRun, verdict: Verdict, *, latency_s: float, vm: VMInfo
+    item: WorkItem, run: AgentRun, verdict: Verdict, *, took: Took, vm: VMInfo
 ) -> Record:
     """The record of an item; `run` is what there is of the conversation."""
     calls = run.transcript.calls
@@ -64,7 +74,8 @@ def make_record(
         stop=run.stop,
         tokens=run.tokens,
         cost_usd=_cost_usd(calls, item.model.price),
-        latency_s=round(latency_s, 3),
+        latency_s=round(took.latency_s, 3),
+        waited_s=round(took.waited_s, 3),
         retries=run.retries,
         repairs=run.n_repairs,
         misfits=run.n_misfits,

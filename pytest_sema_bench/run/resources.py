@@ -38,7 +38,7 @@ from pytest_sema_bench.records.outcome import Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.run.item import WorkItem
-from pytest_sema_bench.run.outcome import make_record, void_verdict
+from pytest_sema_bench.run.outcome import Took, make_record, void_verdict
 from pytest_sema_bench.sema.vm import SemaVM, VMInfo, create_vm
 from pytest_sema_bench.settings import Config, Limits
 from pytest_sema_bench.suite.task import Task
@@ -124,17 +124,21 @@ class Resources:
             redactor=redactor,
         )
 
-    async def ask(self, item: WorkItem) -> tuple[AgentRun, float]:
-        """What came of the item's conversation, whatever it met, and the seconds that it took."""
-        started = time.monotonic()
+    async def ask(self, item: WorkItem) -> tuple[AgentRun, Took]:
+        """What came of the item's conversation, whatever it met, and the time that it took."""
+        started, waited_s = time.monotonic(), 0.0
         try:
-            run = await self._converse(item)
+            client = self._client(item.model)
+            try:
+                run = await self._converse(item, client)
+            finally:
+                waited_s = client.end(item.item.file)
         except Exception as error:
             run = AgentRun(broken_off_by=error)
-        return run, time.monotonic() - started
+        return run, Took(time.monotonic() - started - waited_s, waited_s)
 
     async def conclude(
-        self, item: WorkItem, run: AgentRun, latency_s: float
+        self, item: WorkItem, run: AgentRun, took: Took
     ) -> tuple[Record, dict[str, Any]]:
         """The item's record and its transcript."""
         error = run.broken_off_by
@@ -148,7 +152,7 @@ class Resources:
             verdict = void_verdict(error)
             if verdict.reason is Void.INTERNAL:
                 transcript["traceback"] = "".join(format_exception(error))
-        return make_record(item, run, verdict, latency_s=latency_s, vm=self.vm_info), transcript
+        return make_record(item, run, verdict, took=took, vm=self.vm_info), transcript
 
     def count(self, record: Record) -> None:
         """Let the ledger know of an item that has ended."""
@@ -163,24 +167,20 @@ class Resources:
         """Close the ledger, once no item is left that could need it."""
         self._ledger.close()
 
-    async def _converse(self, item: WorkItem) -> AgentRun:
+    async def _converse(self, item: WorkItem, client: ChatClient) -> AgentRun:
         config = item.asked
-        client = self._client(item.model)
-        try:
-            async with self._toolbox(config) as toolbox:
-                return await run_agent(
-                    item.task.full_prompt,
-                    client,
-                    model_id=item.model.id,
-                    config=config,
-                    toolbox=toolbox,
-                    sema=self.vm_info.version,
-                    conversation=item.item.file,
-                    text_tool_calls=item.model.text_tool_calls,
-                    tell=lambda note: self._note(item.model, note),
-                )
-        finally:
-            client.end(item.item.file)
+        async with self._toolbox(config) as toolbox:
+            return await run_agent(
+                item.task.full_prompt,
+                client,
+                model_id=item.model.id,
+                config=config,
+                toolbox=toolbox,
+                sema=self.vm_info.version,
+                conversation=item.item.file,
+                text_tool_calls=item.model.text_tool_calls,
+                tell=lambda note: self._note(item.model, note),
+            )
 
     def _toolbox(self, config: Config) -> AbstractAsyncContextManager[Toolbox]:
         """The tools of a conversation: a server of its own, or what all of them share."""

@@ -73,6 +73,8 @@ class Row:
     cost_usd: float | None
     """None when a price is unknown."""
     seconds_per_item: float | None
+    waited_per_item: float | None
+    """Seconds that items waited for leave to ask, which are not among the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,7 @@ def _row(label: str, items: Sequence[Pairing]) -> Row:
         if None in costs or not costs
         else sum(cost for cost in costs if cost is not None),
         seconds_per_item=_mean([record.latency_s for record in graded]),
+        waited_per_item=_mean([record.waited_s for record in graded]),
     )
 
 

@@ -36,6 +36,7 @@ ROW = Row(
     n_tokens=12_345,
     cost_usd=0.01234,
     seconds_per_item=2.345,
+    waited_per_item=0.0,
 )
 
 
@@ -90,6 +91,14 @@ def test_what_is_not_known_is_not_zero(change: dict[str, Any], header: str, cell
     """A dash for what there is not, a question mark for a cost without a price."""
     lines = markdown(table(replace(ROW, **change)))
     assert dict(zip(cells(lines, "level"), cells(lines, "L1"), strict=True))[header] == cell
+
+
+def test_what_items_waited_in_our_own_queue_is_said_where_it_is_much() -> None:
+    """`s/task` leaves it out, so a run that took long says where the time went."""
+    little, much = (markdown(table(replace(ROW, waited_per_item=s))) for s in (0.2, 2.0))
+    assert not any(line.startswith("waiting: ") for line in little)
+    (line,) = (line for line in much if line.startswith("waiting: "))
+    assert line.startswith("waiting: 2.00 s a task in our own queue, which s/task leaves out")
 
 
 def test_the_table_stands_under_its_name() -> None:

@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from pytest_sema_bench.catalog.models import REFERENCE, Model
+from pytest_sema_bench.catalog.models import REFERENCE, Model, RateLimits
 from pytest_sema_bench.errors import CannotWrite, VMError
 from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.outcome import Outcome
@@ -80,6 +81,24 @@ def test_items_are_under_way_up_to_the_limit(
     wait_until(lambda: chat_server.n_in_flight == concurrency)
     time.sleep(0.1)
     assert chat_server.max_in_flight == chat_server.n_requests == concurrency
+
+
+def test_the_time_of_a_conversation_holds_no_waiting_of_ours(
+    open_bench: OpenBench, chat_server: ChatServer, task: Task
+) -> None:
+    """Those that are asked one after the other take together what all of it takes, and no more."""
+    delay_s = 0.2
+    chat_server.play([after(delay_s, say(RIGHT))])
+    bench = open_bench(concurrency=4)
+    items = [bench.item(task, chat_server.url) for _ in range(4)]
+    one_by_one = replace(items[0].model, limits=RateLimits(concurrency=1))
+    started = time.monotonic()
+    bench.engine.start([replace(item, model=one_by_one) for item in items])
+    records = [bench.engine.result(replace(item, model=one_by_one)) for item in items]
+    elapsed_s = time.monotonic() - started
+    assert all(record.latency_s >= delay_s for record in records)
+    assert sum(record.latency_s for record in records) < 1.5 * elapsed_s
+    assert max(record.waited_s for record in records) >= 3 * delay_s
 
 
 def test_a_place_is_taken_again(open_bench: OpenBench, chat_server: ChatServer, task: Task) -> None:

@@ -18,7 +18,7 @@ from pytest_sema_bench.records.outcome import Outcome, Reason, Stop, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Call, Tokens, Transcript
 from pytest_sema_bench.run.item import WorkItem
-from pytest_sema_bench.run.outcome import make_record, void_verdict
+from pytest_sema_bench.run.outcome import Took, make_record, void_verdict
 from pytest_sema_bench.sema.vm import VMInfo
 from pytest_sema_bench.settings import Config
 from pytest_sema_bench.suite.task import Task, load_task
@@ -65,7 +65,7 @@ def item(tmp_path_factory: pytest.TempPathFactory) -> WorkItem:
 
 def concluded(item: WorkItem, run: AgentRun, verdict: Verdict = RIGHT) -> Record:
     """The record."""
-    return make_record(item, run, verdict, latency_s=1.23456, vm=VM)
+    return make_record(item, run, verdict, took=Took(1.23456, 0.98765), vm=VM)
 
 
 @pytest.mark.parametrize("name", VOIDS)
@@ -83,7 +83,8 @@ def test_a_verdict_and_its_conversation_make_a_record(item: WorkItem) -> None:
     """Sums over the calls, and what the last ones said of themselves."""
     record = concluded(item, RUN)
     assert (record.key, record.outcome, record.score) == (item.key, "pass", 1.0)
-    assert (record.answer, record.stop, record.latency_s) == ("the answer", "answered", 1.235)
+    assert (record.answer, record.stop) == ("the answer", "answered")
+    assert (record.latency_s, record.waited_s) == (1.235, 0.988)
     assert record.tokens == Tokens(prompt=2000, completion=200)
     assert (record.retries, record.repairs, record.rounds) == (4, 1, 1)
     assert (record.adaptations, record.upstream) == (["stream"], "somebody")
