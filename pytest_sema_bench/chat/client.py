@@ -68,7 +68,6 @@ class ChatClient:
         self._apart = apart
         self._answered = False
         self._waited_s: dict[str, float] = defaultdict(float)
-        """By conversation: how long the limiter let it wait."""
         self._replied = False
         self._refused = Counter[str]()
         self._extra = dict(extra or {})
@@ -104,10 +103,7 @@ class ChatClient:
         return replace(reply, call=replace(reply.call, retries=call.n_attempts - 1))
 
     def end(self, conversation: str) -> float:
-        """Free what is remembered of a conversation that is over; the seconds it had to wait.
-
-        That is for leave to ask, which the limiter gives: not what the server took.
-        """
+        """Free what is remembered of a conversation; the seconds it waited for leave to ask."""
         self._adaptations.forget(conversation)
         self._wire.end(conversation)
         return self._waited_s.pop(conversation, 0.0)
