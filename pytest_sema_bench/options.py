@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class OptionKind:
     """What an option may hold."""
 
     wanted: str
@@ -37,7 +37,7 @@ class Option:
     name: str
     metavar: str | None
     """None for a switch without a value."""
-    kind: Kind
+    kind: OptionKind
     help: str
     field: str = ""
     """Of Settings, if it is not called as the option is."""
@@ -89,16 +89,16 @@ _SECTIONS = ("providers", "models", "configs", "docs")
 """Tables below `[tool.sema-bench]`, each read by the room that it concerns."""
 
 
-def _whole(low: int, high: int) -> Kind:
+def _whole(low: int, high: int) -> OptionKind:
     def read(found: object) -> int:
         number = int(str(found))
         _check_range(low, number, high)
         return number
 
-    return Kind(f"a whole number from {low:,} to {high:,}", (int,), read)
+    return OptionKind(f"a whole number from {low:,} to {high:,}", (int,), read)
 
 
-def _number_above_0(unit: str, high: int) -> Kind:
+def _number_above_0(unit: str, high: int) -> OptionKind:
     def read(found: object) -> float:
         number = float(str(found))
         _check_range(0, number, high)
@@ -106,7 +106,7 @@ def _number_above_0(unit: str, high: int) -> Kind:
             raise ValueError
         return number
 
-    return Kind(f"a number of {unit} above 0 and up to {high:,}", (int, float), read)
+    return OptionKind(f"a number of {unit} above 0 and up to {high:,}", (int, float), read)
 
 
 def _percent(found: object) -> float:
@@ -165,11 +165,11 @@ def _switch(found: object) -> bool:
     return found in ("on", True)
 
 
-NAMES = Kind("a name, or a list of names", (str, list), _names)
-TEXT = Kind("a text that says something", (str,), _text)
-PATH = Kind("the path of a file or folder", (str,), _path, lambda path, root: root / path)
-URL = Kind("a URL such as http://127.0.0.1:8000/v1", (str,), _base_url)
-SWITCH = Kind("'on' or 'off'", (str, bool), _switch)
+NAMES = OptionKind("a name, or a list of names", (str, list), _names)
+TEXT = OptionKind("a text that says something", (str,), _text)
+PATH = OptionKind("the path of a file or folder", (str,), _path, lambda path, root: root / path)
+URL = OptionKind("a URL such as http://127.0.0.1:8000/v1", (str,), _base_url)
+SWITCH = OptionKind("'on' or 'off'", (str, bool), _switch)
 
 # `model` may not stand in the file: a plain `pytest` must never start to spend money. `docs` is a
 # table there.
@@ -256,7 +256,7 @@ OPTIONS = (
     Option(
         "fail-under",
         "PCT",
-        Kind("a percentage from 0 to 100", (int, float), _percent),
+        OptionKind("a percentage from 0 to 100", (int, float), _percent),
         "floor of the pass rate in percent",
     ),
     Option("confirm", "K", _whole(1, 100), "run newly broken tasks K more times before they count"),

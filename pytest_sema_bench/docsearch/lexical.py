@@ -15,10 +15,10 @@ from rapidfuzz import fuzz, process
 from pytest_sema_bench.docsearch.corpus import Corpus, load_corpus
 from pytest_sema_bench.docsearch.entry import Entry, Foreign
 from pytest_sema_bench.docsearch.index import Parts, Scores, build_index
-from pytest_sema_bench.docsearch.lookup import NameBook, Named
+from pytest_sema_bench.docsearch.lookup import Named, NameLookup
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit
 from pytest_sema_bench.docsearch.words import (
-    Question,
+    ParsedQuery,
     Thesaurus,
     is_telling,
     stem,
@@ -62,7 +62,7 @@ class LexicalSearch:
         self._numbers = {entry.name: n for n, entry in enumerate(corpus.entries)}
         self._vocabulary = [term for term in self._index.by_text if term.isalpha()]
         self._thesaurus = Thesaurus(corpus.synonyms if self._parts.synonyms else ())
-        self._names = NameBook(corpus, self._index.own_terms, foreign=self._parts.foreign)
+        self._names = NameLookup(corpus, self._index.own_terms, foreign=self._parts.foreign)
 
     @classmethod
     def bundled(cls, version: str | None = None) -> "LexicalSearch":
@@ -114,7 +114,7 @@ class LexicalSearch:
 
     def scores(self, query: str) -> defaultdict[int, float]:
         """The scores of the entries that a query's words lead to, by their number."""
-        index, question = self._index, Question.of(query)
+        index, question = self._index, ParsedQuery.of(query)
         in_text: defaultdict[int, float] = defaultdict(float)
         scores: defaultdict[int, float] = defaultdict(float)
         terms = tuple(self._terms(question))
@@ -137,7 +137,7 @@ class LexicalSearch:
             _add(scores, self._leads(question, terms), max(scores.values(), default=0.0))
         return scores
 
-    def _terms(self, question: Question) -> Iterator[str]:
+    def _terms(self, question: ParsedQuery) -> Iterator[str]:
         """The terms of a question, each once; `white space` is `whitespace` as well."""
         terms = dict.fromkeys(terms_of(question.terse, split=self._parts.splitting))
         yield from terms
@@ -146,7 +146,7 @@ class LexicalSearch:
             if len(together) >= _MIN_JOINED and together in self._index.by_text.keys() - terms:
                 yield together
 
-    def _leads(self, question: Question, terms: Sequence[str]) -> dict[int, float]:
+    def _leads(self, question: ParsedQuery, terms: Sequence[str]) -> dict[int, float]:
         """Entries with a text of just these terms or a name among the words, such as `first`."""
         leads = dict.fromkeys(self._index.by_whole.get(frozenset(terms), ()), _WHOLE_TEXT)
         for token in tokens_of(question.terse):

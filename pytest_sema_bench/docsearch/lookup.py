@@ -45,7 +45,7 @@ class Named:
     """Entries whose names resemble a name in the query, with a similarity of 0 to 1."""
 
 
-class NameBook:
+class NameLookup:
     """All names, ready to be looked up."""
 
     def __init__(self, corpus: Corpus, vocabulary: Iterable[str], *, foreign: bool = True) -> None:

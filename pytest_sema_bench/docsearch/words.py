@@ -63,7 +63,7 @@ def tokens_of(text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ParsedQuery:
     """What a query asks."""
 
     text: str
@@ -73,7 +73,7 @@ class Question:
     wants_yes_or_no: bool
 
     @classmethod
-    def of(cls, query: str) -> "Question":
+    def of(cls, query: str) -> "ParsedQuery":
         """The question of a query; whole where nothing would be left."""
         query = query.strip()
         text = _PREAMBLE.sub("", query).strip(" ?.") or query

@@ -18,7 +18,7 @@ T = TypeVar("T")
 _SHOWN_CHARS = 600
 
 
-class Kind(Enum):
+class DifferenceKind(Enum):
     """In what two VMs differ, the most telling first."""
 
     VERDICT = "verdict"
@@ -58,7 +58,7 @@ class Answer:
 class Difference:
     """One thing that two VMs do not do alike."""
 
-    kind: Kind
+    kind: DifferenceKind
     name: str
     place: str
     code: str
@@ -157,15 +157,15 @@ async def _compare(
     )
 
 
-def _kind(one: Evaluation, other: Evaluation) -> Kind | None:
+def _kind(one: Evaluation, other: Evaluation) -> DifferenceKind | None:
     """In what two evaluations differ first, None if in nothing."""
     if (one.error is None) is not (other.error is None) or _words(one) != _words(other):
-        return Kind.VALUE
+        return DifferenceKind.VALUE
     if one.output != other.output:
-        return Kind.OUTPUT
+        return DifferenceKind.OUTPUT
     if one.error_class is not other.error_class:
-        return Kind.ERROR_CLASS
-    return None if _message(one.error) == _message(other.error) else Kind.ERROR_TEXT
+        return DifferenceKind.ERROR_CLASS
+    return None if _message(one.error) == _message(other.error) else DifferenceKind.ERROR_TEXT
 
 
 def _words(evaluation: Evaluation) -> list[str] | None:
@@ -190,7 +190,7 @@ def _shown(evaluation: Evaluation) -> str:
 
 def _verdicts_differ(
     one: Verdict | TaskError, other: Verdict | TaskError
-) -> tuple[Kind, str, tuple[str, str]] | None:
+) -> tuple[DifferenceKind, str, tuple[str, str]] | None:
     """The kind, the call that shows it, and what each VM says; None where they agree."""
     if isinstance(one, TaskError) or isinstance(other, TaskError):
         if isinstance(one, TaskError) and isinstance(other, TaskError):
@@ -199,11 +199,11 @@ def _verdicts_differ(
             str(each) if isinstance(each, TaskError) else each.outcome.value
             for each in (one, other)
         )
-        return Kind.VERDICT, "the task itself", (texts[0], texts[1])
+        return DifferenceKind.VERDICT, "the task itself", (texts[0], texts[1])
     if one.outcome is not other.outcome:
         failing = one.failing_case or other.failing_case
         return (
-            Kind.VERDICT,
+            DifferenceKind.VERDICT,
             failing.call if failing else "the answer",
             (_verdict(one), _verdict(other)),
         )
@@ -213,12 +213,12 @@ def _verdicts_differ(
     return None
 
 
-def _case_kind(one: CaseResult, other: CaseResult) -> Kind | None:
+def _case_kind(one: CaseResult, other: CaseResult) -> DifferenceKind | None:
     if one.got != other.got or (one.failure is None) is not (other.failure is None):
-        return Kind.VALUE
+        return DifferenceKind.VALUE
     if one.failure and other.failure and one.failure.error_class is not other.failure.error_class:
-        return Kind.ERROR_CLASS
-    return None if _message(one.error) == _message(other.error) else Kind.ERROR_TEXT
+        return DifferenceKind.ERROR_CLASS
+    return None if _message(one.error) == _message(other.error) else DifferenceKind.ERROR_TEXT
 
 
 def _verdict(verdict: Verdict) -> str:

@@ -22,7 +22,7 @@ _DRY = (
 """Options of pytest's with which nothing is run."""
 
 
-class WrongAnswer(AssertionError):
+class FailedItem(AssertionError):
     """The model's answer is wrong; carries the record."""
 
     def __init__(self, record: Record) -> None:
@@ -93,7 +93,7 @@ class TaskItem(pytest.Item):
     def runtest(self) -> None:
         """Fail if the answer was wrong."""
         if self._record is not None and not self._record.passed:
-            raise WrongAnswer(self._record)
+            raise FailedItem(self._record)
 
     def teardown(self) -> None:
         """Give JUnit its properties, which it takes from the last of the item's three reports."""
@@ -105,7 +105,7 @@ class TaskItem(pytest.Item):
     ) -> Any:
         """A few lines that say what was asked, what was wrong, and where to read on."""
         run = shown_folder(self._run, self.config)
-        if isinstance(excinfo.value, WrongAnswer):
+        if isinstance(excinfo.value, FailedItem):
             lines = failure_lines(excinfo.value.record, self.work.task.prompt, run)
         elif isinstance(excinfo.value, VoidItem):
             lines = void_lines(excinfo.value.record, run)

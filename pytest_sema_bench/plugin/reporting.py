@@ -5,7 +5,7 @@ from collections.abc import Generator
 import pytest
 
 from pytest_sema_bench.errors import BenchError, CannotWrite
-from pytest_sema_bench.plugin.items import TaskItem, VoidItem, WrongAnswer
+from pytest_sema_bench.plugin.items import FailedItem, TaskItem, VoidItem
 from pytest_sema_bench.run.run import Run
 
 BENCH_ITEM = "sema_bench_item"
@@ -52,6 +52,6 @@ def _expect(
         return
     if report.passed:
         report.wasxfail = "newly solved: it failed in the baseline"
-    elif call.excinfo is not None and isinstance(call.excinfo.value, WrongAnswer):
+    elif call.excinfo is not None and isinstance(call.excinfo.value, FailedItem):
         report.outcome = "skipped"
         report.wasxfail = "it failed in the baseline too"

@@ -23,7 +23,7 @@ _MOST_COMMON = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class TableCell:
     """One task with one model: all its samples."""
 
     state: str
@@ -41,7 +41,7 @@ class HeatRow:
     """One task with all models."""
 
     task: str
-    cells: tuple[Cell | None, ...]
+    cells: tuple[TableCell | None, ...]
     """By model; None where a model was not asked."""
 
 
@@ -198,7 +198,7 @@ def _heat(
     return tuple(blocks)
 
 
-def _cell(entries: Sequence[ReportItem]) -> Cell:
+def _cell(entries: Sequence[ReportItem]) -> TableCell:
     first = entries[0]
     outcomes = [entry.record.outcome if entry.record else None for entry in entries]
     n_pass = outcomes.count(Outcome.PASS)
@@ -206,7 +206,7 @@ def _cell(entries: Sequence[ReportItem]) -> Cell:
     reasons = Counter(e.record.reason if e.record else Void.MISSING for e in entries)
     shown = ", ".join(f"{why} ×{n}" if n > 1 else why for why, n in reasons.most_common())
     single = len(entries) == 1
-    return Cell(
+    return TableCell(
         state=_state(outcomes, n_pass, n_graded),
         text=_glyph(outcomes[0]) if single else f"{n_pass}/{n_graded}",
         title=f"{first.item.task}, {first.model}: {shown}",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pytest_sema_bench.grading.two_vms import Difference, Kind
+from pytest_sema_bench.grading.two_vms import Difference, DifferenceKind
 from pytest_sema_bench.report.text import printable, safe
 from pytest_sema_bench.sema.vm import VMInfo
 
@@ -25,9 +25,9 @@ class TwoVMs:
     others: tuple[Difference, ...]
 
     @property
-    def by_kind(self) -> dict[Kind, list[Difference]]:
+    def by_kind(self) -> dict[DifferenceKind, list[Difference]]:
         """The differences of each kind, kinds without any left out."""
-        groups: dict[Kind, list[Difference]] = {kind: [] for kind in Kind}
+        groups: dict[DifferenceKind, list[Difference]] = {kind: [] for kind in DifferenceKind}
         for difference in (*self.of_suite, *self.others):
             groups[difference.kind].append(difference)
         return {kind: found for kind, found in groups.items() if found}
@@ -35,7 +35,7 @@ class TwoVMs:
     @property
     def suite_holds(self) -> bool:
         """Whether every verdict of the suite is the same on both."""
-        return all(difference.kind is not Kind.VERDICT for difference in self.of_suite)
+        return all(difference.kind is not DifferenceKind.VERDICT for difference in self.of_suite)
 
 
 def two_vms_lines(both: TwoVMs, *, markdown: bool = False) -> Iterator[str]:

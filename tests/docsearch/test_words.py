@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_sema_bench.docsearch.words import (
-    Question,
+    ParsedQuery,
     looks_like_name,
     split_name,
     terms_of,
@@ -88,7 +88,7 @@ PREAMBLES = {
 @pytest.mark.parametrize(("query", "rest"), PREAMBLES.items(), ids=PREAMBLES)
 def test_politeness_is_left_out(query: str, rest: str) -> None:
     """What stands before the matter itself goes, unless it is all there is."""
-    assert Question.of(query).text == rest
+    assert ParsedQuery.of(query).text == rest
 
 
 YES_OR_NO = {
@@ -106,7 +106,7 @@ YES_OR_NO = {
 @pytest.mark.parametrize(("query", "rest"), YES_OR_NO.items(), ids=YES_OR_NO)
 def test_a_question_for_yes_or_no_is_known_by_its_first_words(query: str, rest: str | None) -> None:
     """`check if` asks for a test, `check type` does not."""
-    question = Question.of(query)
+    question = ParsedQuery.of(query)
     assert (question.wants_yes_or_no, question.text) == (rest is not None, rest or query)
 
 
@@ -122,7 +122,7 @@ TERSE = {
 @pytest.mark.parametrize(("query", "terse"), TERSE.items(), ids=TERSE)
 def test_joining_words_count_where_they_are_what_is_asked(query: str, terse: str) -> None:
     """`or` in the middle of a sentence is no form that is asked for; first or alone it is."""
-    assert Question.of(query).terse == terse
+    assert ParsedQuery.of(query).terse == terse
 
 
 NAME_LIKE = {

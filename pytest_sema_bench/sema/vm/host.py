@@ -19,6 +19,7 @@ from pytest_sema_bench.errors import VMError
 from pytest_sema_bench.sema.vm.classify import classify, classify_trap
 from pytest_sema_bench.sema.vm.node import Node
 from pytest_sema_bench.sema.vm.protocol import ErrorClass, Evaluation
+from pytest_sema_bench.sema.vm.watch import Overdue
 from pytest_sema_bench.settings import Limits
 
 MEMORY_CAP_BYTES = 4096 * 65_536
@@ -45,10 +46,6 @@ class HostLost(Exception):
         """The loss of a host that ended without a word."""
         message = f"the VM's host process ended with return code {returncode}"
         return cls(message, from_outside=-returncode in _OUTSIDE_SIGNALS)
-
-
-class _Overdue(Exception):
-    """A source used up its processor or waiting time."""
 
 
 class Host:
@@ -126,7 +123,7 @@ class Host:
         try:
             await self._watch(reading, done, limits)
             return await reading
-        except _Overdue as overdue:
+        except Overdue as overdue:
             await self.end()
             return cut_short(done, len(sources), ErrorClass.TIME, str(overdue))
         finally:
@@ -177,7 +174,7 @@ class Host:
     async def _watch(
         self, reading: asyncio.Future[Any], done: Sequence[Evaluation], limits: Limits
     ) -> None:
-        """Return once it has been read to its end. Raises _Overdue if a source takes too much."""
+        """Return once it has been read to its end. Raises Overdue if a source takes too much."""
         polled, cpu_s, waited_s, n_done = time.monotonic(), self._cpu_before_s, 0.0, 0
         while not (await asyncio.wait({reading}, timeout=_POLL_S))[0]:
             last, polled = polled, time.monotonic()
@@ -188,9 +185,9 @@ class Host:
             elif cpu_s == cpu_last:
                 waited_s += polled - last
             if cpu_s - self._cpu_before_s > limits.cpu_s:
-                raise _Overdue(f"stopped after {limits.cpu_s:g} s of processor time")
+                raise Overdue(f"stopped after {limits.cpu_s:g} s of processor time")
             if waited_s > limits.wall_s:
-                raise _Overdue(f"stopped after {limits.wall_s:g} s of waiting")
+                raise Overdue(f"stopped after {limits.wall_s:g} s of waiting")
 
     def _cpu_s(self) -> float:
         try:

@@ -47,7 +47,7 @@ class SessionLost(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class SourceResult:
     """What one source did."""
 
     printed: str
@@ -81,7 +81,7 @@ class Session:
             raise
         return session
 
-    async def run(self, source: str, limits: Limits) -> Answer:
+    async def run(self, source: str, limits: Limits) -> SourceResult:
         """What a source does. Raises Overdue and SessionLost."""
         # JSON has no place for half a surrogate pair, nor have Sema's strings.
         source = source.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -91,13 +91,13 @@ class Session:
         text, failed = await self._call(self._tool, arguments, limits)
         if failed:
             printed, _, message = text.rpartition(_ERROR)
-            return Answer(printed=printed, error=_without_own_frames(message or text))
+            return SourceResult(printed=printed, error=_without_own_frames(message or text))
         printed, found, told = text.rpartition(mark)
         if not found:  # The server keeps the first megabyte only, of output and value together.
             printed = text
             text, _ = await self._call(self._tool, {"mark": mark, "half": 0}, limits)
             told = text.rpartition(mark)[2]
-        return Answer(printed=printed, value=_value(told, half))
+        return SourceResult(printed=printed, value=_value(told, half))
 
     async def close(self) -> None:
         """End the process."""

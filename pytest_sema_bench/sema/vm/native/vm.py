@@ -15,7 +15,7 @@ from pytest_sema_bench.sema.vm.classify import classify
 from pytest_sema_bench.sema.vm.host import cut_short
 from pytest_sema_bench.sema.vm.native.cell import ENVIRONMENT, Cell, make_cell
 from pytest_sema_bench.sema.vm.native.retrace import retraced
-from pytest_sema_bench.sema.vm.native.session import Answer, Session, SessionLost
+from pytest_sema_bench.sema.vm.native.session import Session, SessionLost, SourceResult
 from pytest_sema_bench.sema.vm.protocol import ErrorClass, Evaluation, VMInfo
 from pytest_sema_bench.sema.vm.wasm import too_long
 from pytest_sema_bench.sema.vm.watch import Overdue
@@ -198,7 +198,7 @@ def _ask(cell: Cell, *arguments: str) -> str:
     return done.stdout
 
 
-def _evaluation(answer: Answer, limits: Limits) -> Evaluation:
+def _evaluation(answer: SourceResult, limits: Limits) -> Evaluation:
     """The evaluation, whose error has no class yet."""
     error = None if answer.error is None else _cut(answer.error, limits.output_bytes)
     printed = _cut(answer.printed.removesuffix("\n"), limits.output_bytes)
