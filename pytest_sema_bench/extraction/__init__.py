@@ -8,9 +8,9 @@ anything.
 
 from dataclasses import dataclass
 
+from pytest_sema_bench.extraction.asked import AskedCode
 from pytest_sema_bench.extraction.code import choose_expression, choose_program
 from pytest_sema_bench.extraction.message import read_message
-from pytest_sema_bench.extraction.question import Question
 from pytest_sema_bench.extraction.value import choose_value
 from pytest_sema_bench.suite.task import GradeKind
 
@@ -35,7 +35,7 @@ def extract(text: str, kind: GradeKind, prompt: str = "") -> Extracted:
     """
     message = read_message(text)
     if kind is GradeKind.VALUE:
-        value, rule = choose_value(message, Question.read(prompt))
+        value, rule = choose_value(message, AskedCode.read(prompt))
         return Extracted(blocks=() if value is None else (value,), rule=rule)
     choose = choose_program if kind is GradeKind.PROGRAM else choose_expression
     blocks, rule = choose(message)

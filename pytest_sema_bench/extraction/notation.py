@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from pytest_sema_bench.extraction.asked import AskedCode
 from pytest_sema_bench.extraction.message import CODE_SPAN, Block, Message
-from pytest_sema_bench.extraction.question import Question
 from pytest_sema_bench.extraction.source import LISP_TAGS, PROMPT, SEMA_TAGS, is_constant
 from pytest_sema_bench.sema.reader import Form, Kind, ReadError, read_form, single_datum
 
@@ -89,9 +89,9 @@ class Marking:
 
     text: str
 
-    def __init__(self, message: Message, question: Question) -> None:
+    def __init__(self, message: Message, asked: AskedCode) -> None:
         self._blocks = message.blocks
-        self._question = question
+        self._asked = asked
         self._pieces: list[Piece] = []
         # A form that cannot be read may cost the whole rest of the text, so there is a bound.
         self._to_spend = len(message.prose) + 20_000
@@ -170,9 +170,9 @@ class Marking:
 
     def _piece(self, code: str, value: str) -> Piece:
         datum = single_datum(value)
-        is_value = datum and datum.kind is not Kind.FSTRING and not self._question.is_step(datum)
-        asked = self._question.asks_for(code)
-        return Piece(value=value if is_value else None, is_asked=asked, is_code=True)
+        is_value = datum and datum.kind is not Kind.FSTRING and not self._asked.is_step(datum)
+        is_asked = self._asked.asks_for(code)
+        return Piece(value=value if is_value else None, is_asked=is_asked, is_code=True)
 
     def _code(self, code: str) -> str:
         """What stands in backticks or the like: one piece, or a text that holds some."""

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable
 
+from pytest_sema_bench.extraction.asked import AskedCode
 from pytest_sema_bench.extraction.claims import Claim, Rank, read_claims, words_of
 from pytest_sema_bench.extraction.message import Message
 from pytest_sema_bench.extraction.notation import PIECE, SIGNS, Marking
-from pytest_sema_bench.extraction.question import Question
 
 _TURN = re.compile(
     r"\b(?:oops|hmm|correction|my mistake|i made (?:a|an) (?:mistake|error)|scratch that"
@@ -26,9 +26,9 @@ _REVERSED = re.compile(
 )
 
 
-def choose_value(message: Message, question: Question) -> tuple[str | None, str]:
+def choose_value(message: Message, asked: AskedCode) -> tuple[str | None, str]:
     """The value's source, None if the message states none, and the rule that found it."""
-    reader = _ValueReader(Marking(message, question))
+    reader = _ValueReader(Marking(message, asked))
     for rule, find in (
         ("final answer", reader.final),
         ("labelled line", reader.labelled),

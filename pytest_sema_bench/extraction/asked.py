@@ -10,7 +10,7 @@ _OPENER = re.compile(r"\((?=[^\s()])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class AskedCode:
     """The code in a prompt, to tell a statement about all of it from one about a part."""
 
     expressions: frozenset[str]
@@ -19,7 +19,7 @@ class Question:
     """The names that are called anywhere in them."""
 
     @classmethod
-    def read(cls, prompt: str) -> "Question":
+    def read(cls, prompt: str) -> "AskedCode":
         """The question in a prompt; an empty one if the prompt shows no code."""
         forms = list(_outer_forms(prompt))
         texts = (" ".join(form.text.split()) for form in forms)
