@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pytest_sema_bench.sema.reader import Form, Kind, ReadError, read_form
 
+# A call has a name behind its bracket: `(map …`, not `()` and not the outer one of `((1 2) 3)`.
 _OPENER = re.compile(r"\((?=[^\s()])")
 
 

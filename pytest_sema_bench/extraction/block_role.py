@@ -20,6 +20,7 @@ class BlockRole(IntEnum):
 
 
 # What is said in the line above a block, strongest first.
+# "the full function" says it; "full" and "correct" alone are said of anything.
 _FINAL = re.compile(
     r"\b(?:final(?:ly)?|corrected|correction|fixed|revised|updated|improved|oops|sorry|altogether"
     r"|all together|putting (?:it|this|that|everything|them)|combin(?:ed|ing)|overall"
@@ -33,6 +34,7 @@ _DRAFT = re.compile(
     r"|(?:wo|does|do)n[’']t (?:work|do|write)|(?:does|will|do) not (?:work|do|write))\b",
     re.IGNORECASE,
 )
+# "or" only as the first word: "Or with a fold:" is another way, "one or more" is not.
 _ASIDE = re.compile(
     r"\b(?:alternat\w*|equivalent\w*|another|variant|also|could|traces?|tracing|expan(?:d|sion)\w*"
     r"|desugars?|becomes|steps?|conceptually|essentially|roughly|same as|pseudo\w*|general form"
@@ -61,6 +63,7 @@ _USE = re.compile(
     re.IGNORECASE,
 )
 _LIST_ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•+])\s")
+# `## Usage`, or a line all in bold; bold words within a sentence head nothing.
 _HEADING = re.compile(r"^\s*(?:#{1,6}\s+(?P<hash>\S.*)|\*\*(?P<bold>[^*]{1,80})\*\*:?\s*)$")
 
 
@@ -81,6 +84,8 @@ def tells_a_result(block: Block) -> bool:
 
 
 def _role(above: str, lead: str, heading: str) -> BlockRole:
+    # The first that fits counts. A "corrected example" replaces what it corrects, and "a function
+    # that returns x" is the function, whatever the heading above it says.
     for pattern, text, role in (
         (_FINAL, above, BlockRole.FINAL),
         (_DRAFT, above, BlockRole.DRAFT),

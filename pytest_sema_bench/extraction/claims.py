@@ -61,11 +61,15 @@ _FILLER = (
     r"(?:(?:[a-z-]+\s+){0,3}?(?:list|vector|map|string|symbol|keyword|number|integer|boolean|value)s?"
     r"(?:\s+(?:of|value|containing))?[\s:,]+)?"
 )
+# Signs need a blank behind them: in `a=3` and `ns:name` nothing is stated. Words end where Sema's
+# names do not: "gives" is a verb, `gives-all` a name.
 _STATEMENT = re.compile(
     rf"(?:\b(?:(?P<tells>{_TELLS})|(?P<is>{_IS}))(?![\w-]):?|(?P<equals>\s(?:{ARROW}|=)(?=\s))"
     rf"|(?P<colon>:)(?=\s))\s*{_FILLER}(?P<value>{PIECE})?",
     re.IGNORECASE,
 )
+# At the start of a line, with a sign or the line's end before the value: `Value: 3`, `## Result`,
+# "Result of `(f)` = 3". "The value is 3" is a statement, and so worth less.
 _LABEL = re.compile(
     rf"^{SIGNS}{{0,20}}?(?:(?:the|my|so),?\s+)*(?P<final>final\s+)?"
     r"(?:(?:actual|correct|returned?|evaluated|printed|sema)\s+)?"
@@ -81,11 +85,14 @@ _AFTER = re.compile(
     r"|in|not|rather|instead|so)\b"
 )
 _LINE_OR_CLAUSE_END = re.compile(rf"{SIGNS}*?(?:\n|$)|[.,]\s")
+# "throws an unbound variable error": what is stated is that there is no value.
 _ERROR = re.compile(r"\s*(?:an?\s+)?(?:[\w-]+\s+){0,2}(?:error|exception)\b", re.IGNORECASE)
 
 _RESULT = re.compile(
     r"\b(?:result|answer|value|output|outcome|evaluation|expression)\b", re.IGNORECASE
 )
+# A sentence with one of these tells of a part: "the inner call gives 3", "the value of x is 3";
+# "value of the expression" and "value of `(f)`" may be of the whole.
 _STEP = re.compile(
     r"\b(?:each|every|first|second|third|inner\w*|sub-?\w*|nested|step|iterations?|test|acc\w*"
     r"|predicate|condition|clause|branch|lambda|elements?|arguments?|current|initial\w*|default"
@@ -102,17 +109,20 @@ _CONDITION = re.compile(
     rf"[^.,;:!?\n]{{0,200}}\s(?:if|when|unless|whenever|in {_LANGUAGE})\b", re.IGNORECASE
 )
 _IT = re.compile(rf"{SIGNS}*(?:it|this|that|which)(?: then)?\s*", re.IGNORECASE)
+# A sentence that begins so may take back what the message opened with.
 _CONCLUDES = re.compile(
     rf"{SIGNS}*(?:and\s+)?(?:so|but|however|therefore|thus|hence|finally|overall|ultimately"
     r"|(?:the\s+)?final|in\s+(?:summary|conclusion|total)|to\s+(?:summarize|conclude))\b",
     re.IGNORECASE,
 )
+# "you might expect 4", "it is not 4", "at first glance 4": mentioned, not stated.
 _DENIES = re.compile(
     r"n't\b|\b(?:not|never|might|may|expect\w*|think\w*|thought|guess\w*|assum\w*|na[iï]ve\w*"
     r"|looks? like|wrong\w*|incorrect\w*|mistaken\w*|unless|suppose\w*|glance|whether"
     r"|instead of|rather than|tempt\w*)\b",
     re.IGNORECASE,
 )
+# A denial ends with its clause: "it does not fail, so it gives 3" states 3.
 _CLAUSE = re.compile(
     r"[,;:—–()]|\b(?:but|however|while|whereas|actually|in fact|so)\b", re.IGNORECASE
 )
@@ -121,10 +131,12 @@ _OTHER_LANGUAGE = re.compile(
     rf"\b{_LANGUAGE}\b(?!.*\b(?:sema|here|but)\b)", re.IGNORECASE | re.DOTALL
 )
 _LIKE = re.compile(r"\b(?:unlike|as|like) (?:in |with )?[\w ]+,(?! wh)", re.IGNORECASE)
+# What follows looks like a beginning: the dots of "i.e. a list" end nothing.
 _SENTENCE_END = re.compile(rf"[.!?:]\s+(?=[A-Z\"(]|{PIECE})|\n")
 
 _WORDS_END = re.compile(rf"[.!?]?\n|[.!?]\s|\s\s|\s*{PIECE}|,?\s(?:because|since|which|as)\b")
 _WORDS = re.compile(r"[A-Za-z][\w'-]*+(?:[ ,]+[A-Za-z0-9][\w'-]*+){0,5}[!?]?")
+# No string is stated without quotes that begins as prose goes on: "returns a list of …".
 _NO_VALUE = re.compile(
     r"(?:an?|the|not|always|as|correct|expected|computed|based|this|that|it|what|how|i|i'm|sorry|sure"
     r"|yes|no|here|here's|we|you|let|let's|there|okay|ok|each|all|equivalent|equal|same|follows?"
@@ -203,6 +215,7 @@ def _first_and_last(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
 
 
 def _sentence_start(text: str, position: int) -> int:
+    # A bound, or a text without full stops would take time in the square of its length.
     begin = max(0, position - 400)
     ends = [found.end() for found in _SENTENCE_END.finditer(text, begin, position)]
     return ends[-1] if ends else begin

@@ -18,10 +18,12 @@ _CODE_LINE = re.compile(
     r"(?:\w[\w ]{0,30}:[ \t]*|(?:sema\S{0,10}>|>{1,3}|λ>?)[ \t]+)?(?=\()",
     re.MULTILINE,
 )
+# An open bracket in prose is a remark, as a rule; no remark begins like these.
 _BEGINS_CODE = re.compile(r"\((?:def|let|->)")
 _CLOSERS = re.compile(r"(?:[ \t]*[)\]}])*+")
 # "(square 5) evaluates to 25" is a sentence; a comment, a result or nothing may follow code.
 _AFTER_CODE = re.compile(r"[ \t]*(?:[)\]}]|;|=>|→|⇒|->|//|#|[*_]{1,3}\s|[*_]{0,3}$)", re.MULTILINE)
+# Words with punctuation, "(see above, or below)": code has none behind a name.
 _REMARK = re.compile(r"\w[.,:](?:\s|\)$)")
 
 
@@ -99,6 +101,7 @@ def _fenced(message: Message) -> list[_Candidate]:
     code = [found for found in read if found[1].is_code]
     lisp = [found for found in code if found[0].tag in SEMA_TAGS | LISP_TAGS]
     code = lisp or [found for found in code if found[1].forms is not None]
+    # Neither sieve may leave nothing: an answer that is cut off or has gaps is still the answer.
     code = [found for found in code if found[0].closed or found[1].forms is not None] or code
     code = [found for found in code if not found[1].is_sketch] or code
     has_sema = any(block.tag == "sema" for block, _, _ in code)

@@ -24,12 +24,14 @@ _ANSWER_SPANS = (
     *((f"<{name}>", f"</{name}>") for name in ("answer", "final_answer", "final")),
     ("<|begin_of_solution|>", "<|end_of_solution|>"),
 )
+# gpt-oss thinks aloud on other channels before it.
 _FINAL_CHANNEL = "<|channel|>final<|message|>"
 # A model that does not stop goes on with the user's next turn; that is no part of the answer.
 _TURN_END = re.compile(
     r"<\|(?:im_end|eot_id|end|return|endoftext|end_of_text|eom_id|user|observation)\|>"
     r"|</s>|<end_of_turn>|<eos>|<｜end▁of▁sentence｜>|<\|im_start\|>(?:user|system)\b"
 )
+# Any `<|mark|>` of a template; with a blank inside, as in `<| a |>`, it may be code.
 _TOKEN = re.compile(
     r"<\|(?:im_start|start_header_id)\|>(?:assistant)?(?:<\|end_header_id\|>)?\s?"
     r"|<start_of_turn>(?:model)?|<[|｜][^|｜<>\s]{1,40}[|｜]>|</?s>|\[/?INST\]"
@@ -50,6 +52,7 @@ _OPENING = re.compile(
     r"^(?P<before>(?:[^`~\n]|(?<!`)`{1,2}(?!`)|~(?!~~))*+)(?P<fence>`{3,}+|~{3,}+)(?P<info>[^\n]*)",
     re.MULTILINE,
 )
+# A run that neither begins nor ends its line is code: `(display "```")`.
 _FENCE = re.compile(r"(?P<first>^[ \t>]*+)?(?P<run>`{3,}+|~{3,}+)(?P<last>[ \t]*$)?", re.MULTILINE)
 # Behind a fence: a tag, alone or with attributes (`sema:f.sema`, `{.scheme}`).
 _TAG = re.compile(r"\s*(?:\{?\.?(?P<tag>[A-Za-z][\w+#.-]*)(?:[:,{=][^\s`(]*)?\}?(?=\s|$))?\s*")

@@ -14,6 +14,7 @@ from pytest_sema_bench.extraction.message import CODE_SPAN, Block, Message
 from pytest_sema_bench.extraction.source import LISP_TAGS, PROMPT, SEMA_TAGS, is_constant
 from pytest_sema_bench.sema.reader import Form, Kind, ReadError, read_form, single_datum
 
+# Plane 15 holds 65,534 private characters, which mean nothing by themselves.
 _FIRST, _MOST = 0xF0000, 60_000
 _RANGE = f"{chr(_FIRST)}-{chr(_FIRST + _MOST)}"
 PIECE = f"[{_RANGE}]"
@@ -25,6 +26,7 @@ ARROW = r"(?:={1,3}>|-{1,3}>|⇒|→|⟹|⟶|↦|➜|➔|≡)"
 _VALUE_TAGS = SEMA_TAGS | LISP_TAGS | {"text", "txt", "plaintext", "output", "console", "repl"}
 # Marks of quotes, headings and lists. A number counts only before something: "3." may be all.
 _LINE_LEAD = re.compile(r"^[ \t]*(?:(?:[>#]+|[-+*•]|\d+[.)])[ \t]+(?=\S))++", re.MULTILINE)
+# A comment in a block is read as prose: `; => 3` says what `=> 3` does.
 _COMMENT = re.compile(r"^[ \t]*;+", re.MULTILINE)
 # What becomes a piece or, like the marks of LaTeX, is dropped around one. A letter or sign right
 # before or behind it says that it is part of a word: "x2", "f(1)", "8-bit", "3rd", "nil?".
@@ -52,6 +54,7 @@ _REMARK = re.compile(r"\([\w\s,.;:!?'-]*\)")
 # In a box, `\texttt{\{:a\ 11\}}` is {:a 11}.
 _LATEX_WORD = re.compile(r"\\[a-z]+\s*\{((?:[^{}\\]|\\.)*+)\}")
 _ESCAPED = re.compile(r"\\([#{}_%&$ ])")
+# How models write what Sema prints otherwise.
 _WORDS = {
     **dict.fromkeys(("true", "#true", "#t"), "#t"),
     **dict.fromkeys(("false", "#false", "#f"), "#f"),
@@ -61,8 +64,10 @@ _WORDS = {
     "empty vector": "[]",
     "empty map": "{}",
 }
+# The last cell of a row is told of the others: `| (+ 1 2) | a sum | 3 |`.
 _ROW = re.compile(r"^[ \t]*\|(?P<cells>.*)\|(?P<last>[^|\n]*)\|[ \t]*$", re.MULTILINE)
 _BOLD = re.compile(rf"\*\*({PIECE})\*\*")
+# A mark touches what it marks, `*3*`; in `2 * 3` and `a_b` the signs are meant.
 _EMPHASIS = re.compile(r"(?<![\w*])[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?![\w*])")
 # An arrow at the start of a line, or of a comment, goes on with the line or the code before it.
 _GOES_ON = re.compile(rf"(?<![\s;])[\s;]++(?=(?:{ARROW}|=)\s)")
@@ -102,12 +107,14 @@ class Marking:
         return self._pieces[ord(character) - _FIRST]
 
     def _tidy(self, text: str) -> str:
+        # Before the asterisks go: a bold number is set apart as one in backticks is.
         for bold in _BOLD.findall(text):
             self._pieces[ord(bold) - _FIRST] = replace(self.piece(bold), is_marked=True)
         text = _EMPHASIS.sub("", _ROW.sub(r"\g<cells>: \g<last>", text))
         return _GOES_ON.sub(" ", text).replace("’", "'").strip()
 
     def _scan(self, text: str) -> Iterator[str]:
+        # Private characters that a model writes must not pass for pieces.
         text, position = re.sub(PIECE, " ", text), 0
         while found := _START.search(text, position):
             yield text[position : found.start()]
@@ -156,6 +163,7 @@ class Marking:
                 self._to_spend -= (len(text) if error.unfinished else error.position) - start
         code = text[start : form.end] if form else ""
         if form and form.kind is Kind.ATOM:
+            # To the reader the signs behind an atom belong to it: in "it gives :a." they do not.
             code = code.rstrip(".,:!?*_—–|")
         if form is None or (value := value_of(code)) is None:
             return text[start], start + 1

@@ -23,6 +23,7 @@ _ARROWS = frozenset(
     {"=>", "==>", "⇒", "→", "⟹", "⟶", "->", "-->", ">>", "//", "--", "#=>", "≡", "➜"}
 )
 _OUTPUT_LABELS = frozenset({"Output", "output", "Result", "result", "Returns", "Value"})
+# `sema> `, `user=> `, `λ> `, `[1]> `, `1 ]=> `: no form begins so.
 _NAMED_PROMPT = (
     r"^[ \t]*(?:(?:sema|lisp|scheme|clj|racket|guile|repl|user|CL-USER)\S{0,20}?=?>|λ>?|#;>"
     r"|\[\d+\]>|\d+ \]=>)(?:[ \t]+|$)"
@@ -34,7 +35,9 @@ PROMPT = re.compile(f"{_NAMED_PROMPT}|{_BARE_PROMPT}", re.MULTILINE | re.IGNOREC
 _TRANSCRIPT = re.compile(
     rf"(?:\s*;[^\n]*\n)*\s*{_BARE_PROMPT}|(?s:.*?){_NAMED_PROMPT}", re.MULTILINE | re.IGNORECASE
 )
+# What a REPL shows in place of its prompt until a form is closed.
 _CONTINUATION = re.compile(r"^[ \t]*(?:\.{2,4}|…)[ \t]+", re.MULTILINE)
+# Code that cannot be read defines names too: `(define (f x` is an attempt at f.
 _DEFINED_IN_TEXT = re.compile(r"\(\s*def[\w-]*\s+\(?\s*(?P<name>[^\s()\[\]{}\"']+)")
 _DOTS = frozenset({"...", "…", "....", "<...>", "<body>"})
 
@@ -80,6 +83,7 @@ def read_source(body: str) -> Source:
     if is_transcript:
         body = _CONTINUATION.sub("", PROMPT.sub("", body))
     text = _without_shown(body)
+    # Answers of the REPL that were cut out leave blank lines.
     text = re.sub(r"\n\s*\n", "\n", text) if is_transcript else text
     try:
         forms: tuple[Form, ...] | None = read_forms(text)
@@ -106,6 +110,7 @@ def _is_literal(form: Form) -> bool:
     if form.kind is Kind.STRING:
         return True
     return form.kind is Kind.ATOM and bool(
+        # `-1`, `.5`, `+inf.0`, `#t`, `:key`; but `-` and `...` are symbols.
         re.match(r"[-+]?\.?\d|[-+](?:inf|nan)\.|#|:.", form.text)
         or form.text in ("true", "false", "nil")
     )
@@ -121,6 +126,7 @@ def _is_lookup(form: Form) -> bool:
 
 def _is_definition(form: Form) -> bool:
     """Whether a form defines something, by a macro of the answer's own, too."""
+    # `default` and `defer` begin like a definition and are none.
     return bool(form.head and re.match(r"def(?!ault|er)", form.head) and len(form.children) > 1)
 
 
@@ -134,6 +140,7 @@ def _without_shown(body: str) -> str:
             position, is_mark = _result_end(body, form)
         except ReadError:
             break
+        # A constant that stands first may be the answer; below a call it is what the call gave.
         if is_mark or (n_calls and is_constant(form)):
             kept.append(body[copied : form.start])
             copied = position

@@ -8,6 +8,7 @@ from pytest_sema_bench.extraction.claims import Claim, Rank, read_claims, words_
 from pytest_sema_bench.extraction.message import Message
 from pytest_sema_bench.extraction.notation import PIECE, SIGNS, Marking
 
+# "wait" and "actually" only as a sentence begins: "this actually gives 3" changes no mind.
 _TURN = re.compile(
     r"\b(?:oops|hmm|correction|my mistake|i made (?:a|an) (?:mistake|error)|scratch that"
     r"|on second thought|let me (?:re-?\w+|correct|fix|try again|double[- ]check))\b"
@@ -19,6 +20,7 @@ _ALONE = re.compile(rf"{SIGNS}*({PIECE}){SIGNS}*")
 _OPENS = re.compile(
     rf"{SIGNS}*({PIECE}){SIGNS}*?(?:$|[—–(]|-\s|[.,;]\s|\s(?:because|since|which|as)\b)"
 )
+# The value before its verb: "3 is returned", "3 is the result".
 _REVERSED = re.compile(
     rf"({PIECE})\s+(?:is|as|gets|will be)\s+(?:returned|printed"
     r"|(?:the\s+)?(?:final\s+|return\s+)?(?:result|answer|value|output))\b",
@@ -104,6 +106,7 @@ class _ValueReader:
 
     def last_value(self) -> str | None:
         """The last value that is set apart by how it is written."""
+        # "not `(1 3 5)`" is set apart as well, and denied.
         pieces = [self._marking.piece(c) for c in re.findall(rf"(?<!not )({PIECE})", self._text)]
         marked = [p.value for p in pieces if p.value and p.is_marked and not p.is_asked]
         return marked[-1] if marked else None

@@ -19,6 +19,7 @@ DEFINERS = frozenset(
     {"define", "defn", "defun", "def", "defmacro", "define-syntax", "define-values"}
     | {"define-record-type", "defmulti", "defmethod"}
 )
+# `-1`, `:key`, `#t`, `...` and `nil` name nothing; `-` and `nilpotent` do.
 _NO_SYMBOL = re.compile(r"[-+]?\d|[:#.]|\s|(?:nil|true|false)$")
 
 

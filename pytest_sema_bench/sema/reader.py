@@ -62,6 +62,8 @@ _BLANK = re.compile(r"(?:\s+|;[^\n]*)+")
 _SHEBANG = re.compile(r"#![^\n]*")
 _SYMBOL = r"""[^\s()\[\]{}"';`,@:]"""
 _DECIMAL = r"[0-9]+(?:/[0-9]+|(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)"
+# In this order: `f"` before a symbol f, `#t` and numbers before symbols. A character is a letter
+# with what follows, `#\space`, or any one sign, `#\(`.
 _TOKEN = re.compile(
     rf"""(?P<open>\#u8\(|\#\(|[(\[{{])
       | (?P<close>[)\]}}])
@@ -78,6 +80,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _STRING_REST = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# In `#"\d+"` a backslash is a sign like any other: raw strings are for patterns.
 _RAW_REST = re.compile(r'[^"]*"')
 _OPENERS = {
     "(": (Kind.LIST, ")"),

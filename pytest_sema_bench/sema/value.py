@@ -51,6 +51,7 @@ def unquote(printed: str) -> str:
     """The text of a printed Sema string; JSON text needs no escape but of quote and backslash."""
     if len(printed) < 2 or printed[0] != '"' or printed[-1] != '"':
         raise ValueError("not a string")
+    # Backslashes wait as NUL, lest one that was escaped escapes the quote behind it.
     return printed[1:-1].replace("\\\\", "\0").replace('\\"', '"').replace("\0", "\\")
 
 
@@ -81,6 +82,7 @@ def equal(got: Value, expected: Value, *, numeric: bool = False, tolerance: floa
         return False
     if got.type == "float":
         a, b = float(got.text), float(expected.text)
+        # NaN is not even equal to itself, but an answer of NaN is right where NaN is expected.
         return a == b or (math.isnan(a) and math.isnan(b))
     return got.text == expected.text and all(
         equal(one, other, numeric=numeric, tolerance=tolerance)

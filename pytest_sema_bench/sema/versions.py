@@ -42,6 +42,7 @@ def unproven_version(label: str | None) -> str | None:
     return found[1] if found and found[1] not in PROVEN else None
 
 
+# Without braces inside: marks do not nest, and the first brace that closes ends one.
 _MARKED = re.compile(r"\{(since|until) (\d+\.\d+\.\d+): ([^{}]*)\}")
 
 

@@ -14,6 +14,7 @@ from pytest_sema_bench.sema.reader import Form, Kind, ReadError, read_forms
 from pytest_sema_bench.sema.vm.protocol import ErrorClass
 
 _TOP_LEVEL = "<lambda>"
+# `  at f (<input>:3:7)`, `  at map`; not `  at <input>:3:7`, which is the reader's.
 _FRAME = re.compile(
     r"^\s+at (?!<input>)(?P<name>[^\s(]+)(?: \(<input>:(?P<line>\d+):(?P<column>\d+)\))?\s*$",
     re.MULTILINE,
@@ -62,6 +63,7 @@ _MACRO = re.compile(
     r"|parameterize|with-\w+|async/\w+|parallel\S*|pipeline\S*)[\s)]"
 )
 """What makes code: `defmacro`, and what the VM prints as `<macro …>`."""
+# What can be blamed: not `-1`, `:key`, `#t`, `<lambda>`, but `-`, `<` and `<=`.
 _NAME = re.compile(r"(?!-?\d|[:#]|<\w|(?:nil|true|false)$)")
 _LISTS = (Kind.LIST, Kind.LAMBDA, Kind.PREFIX)
 _MAX_READ_CHARS = 20_000
@@ -228,6 +230,7 @@ def classify_trap(
     """
     if "call stack" in message or "stack overflow" in message:
         return ErrorClass.STACK, None
+    # A clock traps with hardly any memory in use: with much of it, memory is what ran out.
     clock = re.search(r"\(\s*(time|time/ms)[\s)]", "\n".join(sources))
     if clock and memory_bytes < cap_bytes // 4:
         return ErrorClass.OTHER, clock[1]

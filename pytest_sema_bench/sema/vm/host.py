@@ -74,7 +74,9 @@ class Host:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            # Keys stand in our environment: none of it is for a program.
             env={},
+            # asyncio takes 64 KiB a line by itself; a program may print far more.
             limit=_LINE_LIMIT_BYTES,
             start_new_session=True,
         )
