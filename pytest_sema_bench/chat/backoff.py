@@ -100,6 +100,7 @@ def _number(text: str | None) -> float | None:
 
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+# `ms` before `m` and `s`: `500ms` is no 500 minutes.
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
 _EPOCH_S = 1e9

@@ -24,6 +24,7 @@ _REDIRECTS = (307, 308)
 """Those that ask for the same request at another address; the others make a GET of it."""
 _MOST_REDIRECTS = 3
 _MISDIRECTED = 421
+# On a line of its own: inside a reply's JSON line ends are escaped, whatever a model writes there.
 _DONE = re.compile(rb"(?:^|[\r\n])data:[ \t]*\[DONE\][ \t]*[\r\n]")
 
 
@@ -198,6 +199,7 @@ async def _payload(response: httpx.Response) -> bytes:
     payload = bytearray()
     chunks = response.aiter_bytes()
     async for chunk in chunks:
+        # The mark may come in two chunks; to search all of it each time takes time in its square.
         seen = max(0, len(payload) - 64)
         payload += chunk
         if len(payload) > _LARGEST_REPLY_BYTES:

@@ -79,6 +79,7 @@ class RemoteService:
         )
         data: Any = await attempts(self._post, {"model": self._model, "input": list(texts)})
         try:
+            # The index says which text a vector is of; the order in the reply need not.
             rows = sorted(data["data"], key=lambda row: int(row["index"]))
             vectors = np.array([row["embedding"] for row in rows], dtype=np.float32)
         except (KeyError, TypeError, ValueError) as error:
@@ -188,6 +189,7 @@ class VectorStore:
             with os.fdopen(handle, "wb") as file:
                 hashes = np.array(list(self._rows))
                 np.savez(file, hashes=hashes, vectors=np.stack(list(self._rows.values())))
+            # Only when it is whole: other processes read the file meanwhile.
             Path(name).replace(self._path)
         finally:
             Path(name).unlink(missing_ok=True)

@@ -99,6 +99,7 @@ class SemanticSearch:
         for number, score in self._lexical.scores(query).items():
             by_words[number] = score
         scores = _share(cosines) + _share(by_words)
+        # Of equals the lower number first, as in the lexical search.
         order = np.lexsort((np.arange(len(scores)), -scores))[:n]
         return [self._lexical.hit(int(number), float(scores[number])) for number in order]
 

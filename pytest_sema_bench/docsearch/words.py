@@ -21,6 +21,7 @@ _STOP_WORDS = frozenset(
     )
 )
 """Left out of sentences; a query that holds nothing else is taken whole."""
+# How questions begin, whatever they are about.
 _PREAMBLE = re.compile(
     r"^(?:how (?:do|can|would|should) (?:i|you|we|one)|how to|is there (?:a|an|any)"
     r"(?: built-?in)?(?: function| way| form| macro)?(?: to| that| for| which)?"
@@ -37,6 +38,7 @@ _YES_OR_NO = re.compile(
 )
 _JOINING = frozenset({"and", "or", "if", "then", "than", "as", "when"})
 """Names of forms that in a sentence mostly join its parts."""
+# `indexOf` has two parts, and so have `HTTPServer` and `utf8`.
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SPLITS = re.compile(r"[/\-?!>.:_*+=<|,'`@#&^%$\"()\[\]{}~;\\]+")
 _WRAPPING = "`'\"“”‘’«».,;()[]{}…"

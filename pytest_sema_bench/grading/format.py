@@ -7,7 +7,9 @@ from pytest_sema_bench.sema.value import Value
 MAX_CHARS = 4_000
 """Longest text in a verdict; of a longer one head and tail are kept."""
 
+# `  at f (<input>:1:2)` of a frame; a reader's error, `  at <input>:1:2`, keeps its place.
 _POSITION = re.compile(r"(?<=\S) \(<input>:\d+:\d+\)$", re.MULTILINE)
+# `tmp__17`, but not `x__1b` or `x__1.5`, which a program has named itself.
 _GENERATED = re.compile(r"(?<=__)\d+(?![\w.])")
 
 

@@ -97,6 +97,7 @@ class Grader:
             self._prepared[task.task_hash] = asyncio.ensure_future(work)
         under_way = self._prepared[task.task_hash]
         try:
+            # All answers to the task wait for it: the one that is cancelled must not take it along.
             return await asyncio.shield(under_way)
         except Exception:
             # A host fault now says nothing about the next try.
@@ -166,6 +167,7 @@ class Grader:
             calls = [scope.call_source(probe)] * (2 if twice else 1)
         results = await self._vm.evaluate([*before, *loaded, *calls], self._limits)
         if case.given is not None:
+            # Behind the probe and what is lent comes what the case gives.
             _check_given(task, results[1 + len(scope.lent)], probe)
         results = tuple(_readable(probe, result) for result in results[len(before) :])
         evaluation = _blame(results[: len(loaded) + 1])

@@ -18,6 +18,7 @@ from pytest_sema_bench.sema.reader import Form, ReadError, heads_used, names_use
 _FUNCTIONS = (NameKind.FUNCTION, NameKind.OPCODE)
 _REPLACEABLE = (NameKind.MACRO, NameKind.SYNTAX)
 _FORMS = (*_REPLACEABLE, NameKind.FIXED_SYNTAX)
+# Anywhere in a name: `string->symbol` and `read-string` make a name out of text.
 _MAKES_NAMES = re.compile("eval|symbol|read|intern|load")
 
 
@@ -48,6 +49,7 @@ class Rules:
             function = probe.name(f"function {name}", shown=name)
             wrapper = probe.name(f"wrapper {name}", shown=name)
             kept.append(f"(define {flag} #f) (define {function} {name})")
+            # `apply` is bound there and now: the answer may define another one.
             wrappers.append(
                 f"(define {wrapper} (let ((apply apply))"
                 f" (fn (. arguments) (set! {flag} #t) (apply {function} arguments))))"

@@ -66,6 +66,7 @@ class Scope:
             for name in self.others
         ]
         body = "\n".join([*lines, "nil"])
+        # Bound before the answer is loaded, which may define these anew.
         restore = f"(let ((type type) (equal? equal?)) (fn () {body}))"
         return [*sources, f"(define {self._restore(probe)} {restore})"]
 
@@ -159,6 +160,7 @@ def rename(source: str, new_names: Mapping[str, str]) -> str:
         atoms = [atom for atom in code_atoms(read_forms(source)) if atom.text in new_names]
     except ReadError:
         return source
+    # From the end, so that the places of those before stay right.
     for atom in sorted(atoms, key=lambda atom: atom.start, reverse=True):
         source = source[: atom.start] + new_names[atom.text] + source[atom.end :]
     return source

@@ -139,6 +139,7 @@ class Ledger:
         """Give an attempt's place back and learn from how it ended."""
         now = time.time()
         with self._transaction():
+            # Counted with this attempt: so many met the server together.
             n_in_flight = self._in_flight(ask.scope)
             self._hold(ask, -1, -(ask.worst_usd or 0.0))
             self._spend(ask.run, cost_usd)
@@ -172,6 +173,7 @@ class Ledger:
 
     @contextmanager
     def _rolled_back(self) -> Iterator[None]:
+        # Locked before anything is read: else two processes could both see the last free place.
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -199,6 +201,7 @@ class Ledger:
         if n_gave_up >= _DOWN_AFTER:
             reason = f"the server seems down: {n_gave_up} calls in a row failed, retries and all"
             self._refuse(ask.scope, "", reason, now)
+            # A later run, which this refusal does not concern, gets as many tries.
             n_gave_up = 0
         return replace(throttle, n_gave_up=n_gave_up)
 
@@ -240,12 +243,6 @@ class Ledger:
             "SELECT coalesce(sum(n_calls), 0) FROM held WHERE scope = ?", (scope,)
         ).fetchone()
         return int(n_calls)
-
-    def _throttle(self, scope: str) -> Throttle:
-        row = self._db.execute(
-            "SELECT throttle FROM throttles WHERE scope = ?", (scope,)
-        ).fetchone()
-        return Throttle() if row is None else Throttle(**json.loads(row[0]))
 
     def _set_throttle(self, scope: str, throttle: Throttle) -> None:
         text = json.dumps({name: getattr(throttle, name) for name in Throttle.__dataclass_fields__})

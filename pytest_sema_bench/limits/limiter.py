@@ -15,6 +15,8 @@ from pytest_sema_bench.limits.ledger import Ask, Ledger
 
 _POLL_S = 0.05
 """How soon a place that another process has given back is noticed."""
+# A guess of what to take from the bucket; the usage in the reply sets it right. `max_tokens` in
+# full would have calls wait for tokens that few replies use.
 _CHARS_PER_TOKEN = 4
 _USUAL_COMPLETION_TOKENS = 500
 
@@ -39,6 +41,7 @@ class Line:
     def leave(self, turn: "Turn") -> None:
         """Give up a place; who is first now learns it."""
         self._waiting.remove(turn.entry)
+        # Taken out of its middle, the list may be a heap no more.
         heapq.heapify(self._waiting)
         self.stir()
 

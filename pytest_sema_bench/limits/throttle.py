@@ -141,6 +141,7 @@ def throttled(
     )
     if now - throttle.cut_at < max(EPISODE_S, pause_s):
         return throttle
+    # What was in flight was too much; the limit may be far above that and never reached.
     return replace(throttle, limit=max(1.0, min(throttle.limit, n_in_flight) * CUT), cut_at=now)
 
 

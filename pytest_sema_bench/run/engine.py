@@ -72,6 +72,7 @@ class Engine:
         try:
             self._resources = self._do(resources)
         except BaseException:
+            # Ctrl-C while the VM starts, too: the thread must not outlive a failed start.
             self._end_loop(_settle(set()))
             raise
         self._loop.call_soon_threadsafe(self._begin, self._feed())
@@ -85,6 +86,7 @@ class Engine:
         """Put items under way, in this order. One that already is stays as it is."""
         new = [item for item in items if item.item not in self._begun]
         self._begun.update(item.item for item in new)
+        # Queue and tasks are the loop's: another thread may only leave word there.
         self._loop.call_soon_threadsafe(self._line_up, new)
 
     def result(self, item: WorkItem) -> Record:
@@ -153,6 +155,7 @@ class Engine:
             try:
                 asked, took = await self._resources.ask(item)
             finally:
+                # A place is for asking: while this item is graded, the next one is asked.
                 self._places.release()
             if isinstance(asked.broken_off_by, CannotWrite):
                 raise asked.broken_off_by

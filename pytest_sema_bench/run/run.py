@@ -106,6 +106,7 @@ class Run:
                 return
             if not self._is_joined:
                 self.remark = mend_ledger()
+            # Before the folder: a VM that cannot be started leaves no empty one behind.
             self._engine = engine = self._open_engine([item.task for item in items], self.folder)
             self._make_folder()
             if not self._is_joined:

@@ -107,6 +107,7 @@ def _atom(form: Form, around: Form) -> Iterator[Edit]:
 
 def _string(form: Form, around: Form) -> Iterator[Edit]:
     opening = form.text.index('"') + 1
+    # An interpolation or an escape is one part: half of one could not be read.
     parts = re.findall(r"\$\{[^}]*\}|\\.|.", form.text[opening:-1], re.DOTALL)
     others = [[], parts[1:], parts[:-1]] if parts else [["~"]]
     if len(parts) <= _MAX_SIGNS and any(len(part) > 1 or part in "[]+*?.|" for part in parts):
@@ -119,6 +120,7 @@ def _datum(form: Form, quoted: Form) -> Iterator[Edit]:
     """Edits of quoted data; `quoted` is the form with the quote."""
     if form.kind is Kind.LIST and not form.children:
         yield _replace(Operator.EMPTY, quoted, "nil")
+    # A name becomes another name; numbers, keywords and characters change as they do in code.
     elif form.kind is Kind.ATOM and re.match(r"[^\d:#+-]", form.text):
         yield _replace(Operator.DATA, form, "mutated", quoted)
     else:

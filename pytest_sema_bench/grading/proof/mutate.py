@@ -123,5 +123,6 @@ def _one_line(form: Form) -> str:
 
 
 def _joined(form: Form, parts: Sequence[str]) -> str:
+    # `(`, `[`, `{`, `#(` or `#u8(`.
     opening = form.text[: form.text.index(form.text.lstrip("#u8")[0]) + 1]
     return f"{opening}{' '.join(parts)}{form.text[-1]}"

@@ -54,6 +54,7 @@ class Confined:
             os.close(info)
             raise
         finally:
+            # The child has its own end: with ours open, reading would never come to an end.
             os.close(told)
         return cls(process, cell, info)
 

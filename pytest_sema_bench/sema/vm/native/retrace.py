@@ -15,6 +15,7 @@ from pytest_sema_bench.sema.vm.native.cell import Cell
 from pytest_sema_bench.sema.vm.native.confined import Confined
 
 _LIMIT_S = 10
+# The line of a position: lines move as sources are put together, columns do not.
 _POSITION = re.compile(r"(?<=<input>:)\d+(?=:\d+)")
 _ARGUMENTS = ("eval", "--stdin", "--no-llm", "--sandbox", "all", "--timeout")
 

@@ -30,6 +30,7 @@ _FRAMES = re.compile(r"(?:^  at .*(?:\n|\Z))+", re.MULTILINE)
 """The frames of an error; hint and note may follow them."""
 _OWN_FRAMES = "  at <lambda>\n  at <lambda>"
 """The driver's tool, and the call of it."""
+# What Rust's runtime says as it aborts.
 _BY_WORDS = (("memory allocation of ", ErrorClass.MEMORY), ("its stack", ErrorClass.STACK))
 _FROM_OUTSIDE = frozenset({1, 2, 9, 15})
 """SIGHUP, SIGINT, SIGKILL, SIGTERM."""

@@ -176,6 +176,7 @@ def _find(path: Path) -> _Binary:
         folder = Path(tempfile.mkdtemp(prefix="sema-bench-"))
     except OSError as error:
         raise VMError(f"{path} cannot be used: {error}") from error
+    # What one program writes must not be there for the next.
     folder.chmod(0o555)
     return _Binary(cell=cell, version=version[1], build=build, folder=folder)
 
