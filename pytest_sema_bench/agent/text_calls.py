@@ -136,7 +136,9 @@ _NAME = re.compile(r'"name"\s*:\s*"([^"]+)"')
 _MOST = 64
 """Marks of one form that are looked at: no model calls so often at once, a hostile text does."""
 _BETWEEN = re.compile(r"[\s;,]*")
+# DeepSeek V3 fences its arguments and closes the fence before its own end mark.
 _FENCE_END = re.compile(r"\s*```(?=\s*<)")
+# Not strict: models write code with its line ends as they are.
 _DECODER = json.JSONDecoder(strict=False)
 
 

@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("sema-bench: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
+        # As it ends, Python flushes standard output again and would complain of it there.
         sys.stderr.close()
         return 0
     return status

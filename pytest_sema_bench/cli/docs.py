@@ -210,6 +210,7 @@ async def _batch(arguments: argparse.Namespace) -> int:
     search = _make_search(arguments.sema_docs)
     n_bad = 0
     try:
+        # In bytes, so that a line that is no UTF-8 is one bad line and does not end the batch.
         for number, outcome in _queries(sys.stdin.buffer):
             if isinstance(outcome, str):
                 n_bad += 1

@@ -29,6 +29,7 @@ from pytest_sema_bench.sema.vm import SemaVM, create_vm
 from pytest_sema_bench.suite.folder import bundled_suites, suite_folder
 from pytest_sema_bench.suite.task import Task, load_tasks
 
+# At the beginning of a line only: backticks inside of code end no block.
 _BLOCK = re.compile(r"^```sema\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROMPT = "system.md"
 _PARTS = ("suite", "docs", "prompt")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_sema_bench.sema.versions import ALWAYS, Versions
 
+# Something must follow: `/` and `string/` are names, and hold no namespace.
 _NAMESPACE = re.compile(r"[^\s./:]+(?:[./]|::)(?=[^\s./:])")
 """What stands before a name: `clojure.`, `string/`, `std::`."""
 

@@ -26,6 +26,7 @@ _LANGUAGES = frozenset(
 _NEAR = 80.0
 """Similarity in percent from which a name may be a misspelling of another."""
 _N_NEAR = 3
+# The name that a shape calls: `fn` of `(fn (x) …)`; one such as `#(…)` calls none.
 _HEAD = re.compile(r"\(([^\s()\[\]{}]+)\s")
 
 

@@ -210,6 +210,7 @@ def _tests(
     ]
     adjusted = holm([p for _, p in counted])
     by_index = dict(zip((index for index, _ in counted), adjusted, strict=True))
+    # The first of Holm's steps, the strictest: what each model shows even if no other falls.
     alpha = rules.alpha / max(1, len(counted))
     verdicts = []
     for index, comparison in enumerate(compared.comparisons):
@@ -344,6 +345,7 @@ def _floor_findings(group: Group, fail_under: float) -> Iterable[Finding]:
     n_graded = sum(sample.outcome is not Outcome.VOID for sample in samples)
     covered = bool(samples) and n_graded >= MIN_COVERAGE * len(samples)
     best = n_pass + len(samples) - n_graded
+    # By its digits: the float 66.7 is above 66.7, and 667 of 1,000 would be below the floor.
     floor = Fraction(str(fail_under)) / 100
     shown = f"{group.name}: {n_pass} of {n_graded} passed"
     if (covered and n_pass < floor * n_graded) or best < floor * len(samples):

@@ -35,6 +35,7 @@ class Controller:
         if self._run.plan.settings.resume is not None:
             say(self._config, self._run.note)
         if self._has_workers:
+            # A trial: workers have VMs of their own, but what is wrong is said once, before that.
             self._open([])
             self._run.stop()
 

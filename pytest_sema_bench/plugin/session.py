@@ -34,6 +34,7 @@ def register(config: pytest.Config) -> None:
     """Register the hooks that the options call for. Raises SettingsError for what cannot work."""
     plan = read_plan(config)
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        # No path was given, so the suite is meant, and not what lies in the working folder.
         config.args = [str(plan.tasks_root)]
         config.args_source = pytest.Config.ArgsSource.ARGS
     for level in levels_of(plan.tasks_root):

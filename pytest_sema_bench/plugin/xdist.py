@@ -153,6 +153,7 @@ class ShareScheduling(LoadScheduling):
         self.node2pending[node].extend(indices)
         if indices:
             node.send_runtest_some(list(indices))
+        # Nothing more will come: a worker that waits for more holds its last item back.
         node.shutdown()
 
 

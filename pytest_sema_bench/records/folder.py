@@ -50,6 +50,7 @@ class RunFolder:
         suffix = f"-{session}" if session > 1 else ""
         self._records = f"records-{process}{suffix}" if process else f"records{suffix}"
         self._lock = threading.Lock()
+        # Not the same lock: lines are appended while an earlier sync is under way.
         self._syncing = threading.Lock()
         self._n_written = self._n_synced = 0
         self._in_use: FileLock | None = None
@@ -116,6 +117,7 @@ class RunFolder:
         if not self.path.is_dir():  # to make it anew would hide that all before is gone
             raise FileNotFoundError(ENOENT, "the folder is gone")
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Before the record that names it: no record may lead to a transcript that is not there.
         path.write_text(self.redactor.clean(_dump(content)), encoding="utf-8", errors="replace")
         with self._lock:
             if self._file is None:
@@ -124,12 +126,14 @@ class RunFolder:
             self._n_written += 1
             number, descriptor = self._n_written, self._file.fileno()
         self._sync(number, descriptor)
+        # Where a key was taken out, who goes on with the record must not have it either.
         return record if written == line else Record.from_json(written)
 
     def _sync(self, number: int, descriptor: int) -> None:
         """Return when that line is on disk. Lines that wait meanwhile share the next sync."""
         with self._syncing:
             if self._n_synced < number:
+                # Read before the sync: a line that is written during it may not be on disk.
                 n_written = self._n_written
                 os.fsync(descriptor)
                 self._n_synced = n_written
@@ -177,6 +181,7 @@ class RunFolder:
         number, path = 1, self.path / f"{self._records}.jsonl"
         while True:
             with suppress(FileExistsError):
+                # Without a buffer: what is written outlives a process that is killed.
                 return path.open("xb", buffering=0)
             number += 1
             path = path.with_name(f"{self._records}_{number}.jsonl")

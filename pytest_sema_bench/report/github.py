@@ -128,8 +128,11 @@ def _shared_pair(name: str, value: str) -> tuple[str, str]:
 def code_span(text: str, width: int = _CELL_CHARS) -> str:
     """The text on one line as a code span that nothing in it can end, for table cells too."""
     shown = printable(" ".join(text.split()), width=width) or " "
+    # Longer than any run of backticks inside, so that nothing in the text can end the span.
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    # A backtick at an end would lengthen the fence.
     blank = " " if shown.startswith("`") or shown.endswith("`") else ""
+    # GitHub parts the cells of a row before it reads code spans.
     return f"{fence}{blank}{shown}{blank}{fence}".replace("|", "\\|")
 
 
@@ -231,6 +234,7 @@ def _line(text: str) -> str:
 
 def _cut(lines: Sequence[str]) -> str:
     """As many whole lines as fit, and a word on the rest."""
+    # 100 bytes are for the line at the end.
     kept, n_bytes = [], 100
     for line in lines:
         n_bytes += len(line.encode()) + 1
@@ -241,6 +245,7 @@ def _cut(lines: Sequence[str]) -> str:
 
 
 def _data(text: str) -> str:
+    # The percent sign first: the other escapes bring their own.
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

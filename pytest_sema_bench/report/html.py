@@ -167,6 +167,7 @@ def _sight(overview: Overview) -> float | None:
     from pytest_sema_bench.gate.power import Design, smallest_fall
 
     total = overview.models[0].total
+    # Rounded as the gate does it, so that rates that are alike share a simulation.
     rate = round(20 * (total.pass_rate or 0.0)) / 20
     n_samples = overview.n_samples
     design = Design(n_tasks=total.n_tasks, n_base=n_samples, n_run=n_samples, rate=rate)

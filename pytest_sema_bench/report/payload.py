@@ -37,6 +37,7 @@ def pack(data: object) -> str:
 def conversations(entries: Iterable[ReportItem], shared: "SharedTexts") -> Iterator[str]:
     """Each item's record and conversation, packed; "" for an item without a record."""
     texts = (_content(entry, shared) for entry in entries)
+    # Threads will do, as zlib lets go of Python's lock while it compresses.
     with ThreadPoolExecutor(_N_THREADS) as threads:
         under_way: Iterator[str] = iter(())
         # The next batch is read while the threads compress the one before.

@@ -15,6 +15,7 @@ _WIDTH = 160
 
 def points(difference: float) -> str:
     """A difference of rates in points, with its sign and no negative nought."""
+    # A fall too small to be shown is rounded to -0.0; with 0.0 added it has no sign.
     value = round(100 * difference, 1) + 0.0
     return f"{value:+.1f}" if value else "0"
 
@@ -56,6 +57,7 @@ def dollars(value: float) -> str:
 
 def printable(text: str, width: int = _WIDTH) -> str:
     """The text on one line, cut to `width`, with unprintable characters shown as escapes."""
+    # Cut before it is looked at: a model may write a megabyte where a line is shown.
     shown = text[: 4 * width]
     if not shown.isprintable():
         shown = "".join(char if char.isprintable() else _escape(char) for char in shown)

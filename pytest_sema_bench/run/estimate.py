@@ -16,6 +16,7 @@ from pytest_sema_bench.run.item import WorkItem
 
 _N_RUNS = 20
 """So many of the newest runs are read."""
+# English, Lisp and JSON take three to four.
 _CHARS_PER_TOKEN = 3.5
 _TOOL_ROUNDS = 2
 """What models make use of, of the three they may have."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pytest_sema_bench.errors import SettingsError
 
 _WORD = re.compile(r"[^\s()]+")
+# `L2-05-palindrome`, `string->number`; not `"a"` or `-L1`, which mean more to Python's parser.
 _NAME = re.compile(r"\w[\w.+*/!?<>=:-]*")
 _OPERATORS = {"and", "or", "not"}
 
@@ -44,6 +45,7 @@ class Selection:
             return f"n{names.index(word)}".ljust(len(word), "_")
 
         try:
+            # Nothing at all is read as `()`, which is refused as all that is no name.
             tree = ast.parse(_WORD.sub(placeholder, text).strip() or "()", mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             column = (getattr(error, "offset", None) or 1) - 1

@@ -15,8 +15,10 @@ from pytest_sema_bench.user_file.file import UserFile, Where
 _WORD = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[\w-]+)"""
 """One part of a key, with or without quotes."""
 _KEY = rf"\s*({_WORD}(?:\s*\.\s*{_WORD})*)\s*"
+# `[a.b]` or `[[a."b c"]]`, with a remark or without; `["a", "b"],` in a list is none.
 _HEADER = re.compile(rf"\s*\[\[?{_KEY}\]\]?\s*(?:#.*)?")
 _ENTRY = re.compile(rf"{_KEY}=")
+# Before Python 3.14 tomllib tells the line in its message only.
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)$")
 
 

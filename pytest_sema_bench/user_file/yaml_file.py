@@ -97,6 +97,7 @@ class _Builder:
             raise _Refused(node, "holds itself, by an alias")
         if known is not ...:
             return known
+        # Under way: whoever comes by here again is inside of it, by an alias.
         self._built[id(node)] = None
         if isinstance(node, yaml.MappingNode):
             data: Any = self._table(node)
@@ -118,6 +119,7 @@ class _Builder:
                 for part in parts if isinstance(parts, list) else [parts]:
                     if not isinstance(part, dict):
                         raise _Refused(value, "`<<` takes over tables only")
+                    # Of several tables the first counts, as in YAML's own merge.
                     merged = part | merged
             else:
                 table[key.value] = self.build(value)

@@ -83,5 +83,6 @@ def _correlation(base: Sequence[float], run: Sequence[float], n_samples: int) ->
     if spread == 0:
         return 0.0
     if covariance > 0:
+        # Method 10 takes n/2 from the cross product ad - bc: this covariance times n squared.
         covariance = max(0.0, covariance - 1 / (2 * n_samples))
     return covariance / spread

@@ -98,10 +98,12 @@ def tails(terms: Sequence[Term], observed: Sequence[Fraction]) -> tuple[Fraction
     the test is then one of the rounded differences, and just as exact.
     """
     total = prod(sum(weight for _, weight in term) for term in terms)
+    # All coefficients together are `total`, so neither one nor their sum overflows a slot.
     width = total.bit_length() + 1
     scale = _scale(terms, width)
     shifted = [_shifted(term, scale) for term in terms]
     at = sum(round(value * scale) - low for value, (low, _) in zip(observed, shifted, strict=True))
+    # Slots only for places that a sum can have.
     step = gcd(*(place for _, places in shifted for place, _ in places)) or 1
     product = 1
     for _, places in shifted:

@@ -55,6 +55,7 @@ def install(node: Node, say: Callable[[str], None] = say_on_stderr) -> tuple[Pat
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
+            # Once more: another process may have installed it while this one waited.
             build = _intact(folder) or _install_into(folder, node.npm, node.executable, say)
     except OSError as error:
         raise VMError(
@@ -97,6 +98,7 @@ def _install_into(folder: Path, npm: Sequence[str], node: Path, say: Callable[[s
         build = build_hash(temporary / _PACKAGE)
         (temporary / "build.sha256").write_text(build + "\n")
         shutil.rmtree(folder, ignore_errors=True)
+        # Last, so that under this name there is all of it or nothing.
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -104,7 +106,9 @@ def _install_into(folder: Path, npm: Sequence[str], node: Path, say: Callable[[s
 
 
 def _npm_ci(folder: Path, npm: Sequence[str], node: Path) -> None:
+    # Without scripts: what is fetched is to run in the VM's confined process only.
     command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    # npm, and what it starts, look for `node` on PATH.
     path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
     try:
         done = subprocess.run(

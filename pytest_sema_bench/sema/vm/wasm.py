@@ -40,6 +40,7 @@ class WasmVM:
             return refused
         lost: HostLost | None = None
         async with self._slots:
+            # The second is a new one, which no earlier program can have harmed.
             for take in (self._take, self._start):
                 host = await take()
                 try:
