@@ -16,6 +16,8 @@ from pytest_sema_bench.docsearch.entry import Entry
 from pytest_sema_bench.docsearch.words import split_name, terms_of
 
 _K1, _B = 0.9, 0.5
+_SPELLED_OUT = {"char": "character", "chars": "characters", "vals": "values", "fn": "function"}
+"""Parts of names that nobody says as they are written."""
 
 Scores = Mapping[int, float]
 """By number of a text or an entry; what is not there has the score 0."""
@@ -113,10 +115,13 @@ def build_index(corpus: Corpus, parts: Parts) -> Index:
 
 def _said(name: str) -> str:
     """A name as one would say it, where marks in it are words; "" where there are none."""
-    words = " ".join(split_name(name.replace("->", "/to-").removeprefix("/")))
+    parts = split_name(name.replace("->", "/to-").removeprefix("/"))
+    words = " ".join(_SPELLED_OUT.get(part, part) for part in parts)
     if name.endswith("?") and words:
         return f"{words} predicate"
-    return f"convert {words}" if " to " in words else ""
+    if " to " in words:
+        return f"convert {words}"
+    return "" if _SPELLED_OUT.keys().isdisjoint(parts) else words
 
 
 def _texts(

@@ -6,7 +6,7 @@ counts only for what is found anywhere, and for less than the word itself.
 """
 
 import gc
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
@@ -17,6 +17,7 @@ from pytest_sema_bench.docsearch.entry import Entry, Foreign
 from pytest_sema_bench.docsearch.index import Parts, Scores, build_index
 from pytest_sema_bench.docsearch.lookup import Named, NameLookup
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit
+from pytest_sema_bench.docsearch.subject import subjects
 from pytest_sema_bench.docsearch.words import (
     ParsedQuery,
     Thesaurus,
@@ -39,12 +40,15 @@ _SYNONYM = 0.5
 _NEAR_TERM = 0.7
 _BARE_NAME = 0.1
 """Weight of a word that is a name as well, times the best score."""
+_SUBJECT = 0.6
+"""Weight of a name that the query asks about, times the best score."""
 _WHOLE_TEXT = 0.2
 """Weight of a text that says just what the query says, times the best score."""
 _NEAR_NAME = 1.0
 """Weight of a misspelt name, times the best score of all entries."""
-_TEST = 1.4
-"""What the score of a name in `?` is multiplied by where a yes or no is wanted."""
+_TEST, _MIN_MET = 1.4, 0.25
+"""What the score of a name in `?` is multiplied by where a yes or no is wanted, if its entry has
+such a share of the query's terms."""
 _N_KEPT, _FAR_BELOW = 2, 0.55
 """After so many hits, one with less than this share of the best score is filler."""
 
@@ -117,11 +121,14 @@ class LexicalSearch:
         index, question = self._index, ParsedQuery.of(query)
         in_text: defaultdict[int, float] = defaultdict(float)
         scores: defaultdict[int, float] = defaultdict(float)
+        n_met: Counter[int] = Counter()
         terms = tuple(self._terms(question))
         for term in terms:
             own = self._spellings(term)
             _add(in_text, _best_of(index.by_text, own))
-            _add(scores, _best_of(index.by_entry, self._synonyms(term) | own), _SPREAD)
+            found = _best_of(index.by_entry, self._synonyms(term) | own)
+            n_met.update(found.keys())
+            _add(scores, found, _SPREAD)
         for stems in self._thesaurus.phrases(question.text):
             meant = dict.fromkeys(stems, _SYNONYM)
             _add(scores, _best_of(index.by_entry, meant), _SPREAD)
@@ -130,11 +137,16 @@ class LexicalSearch:
             owner = index.owners[number]
             best_text[owner] = max(best_text.get(owner, 0.0), score)
         _add(scores, best_text)
-        if question.wants_yes_or_no:
+        about = self._about(query)
+        if question.wants_yes_or_no and not about:
             for number in self._tests & scores.keys():
-                scores[number] *= _TEST
+                if n_met[number] >= _MIN_MET * len(terms):
+                    scores[number] *= _TEST
         if self._parts.short_texts:
-            _add(scores, self._leads(question, terms), max(scores.values(), default=0.0))
+            best = max(scores.values(), default=0.0)
+            if not (about and question.wants_yes_or_no):
+                _add(scores, self._leads(question, terms), best)
+            _add(scores, about, best)
         return scores
 
     def _terms(self, question: ParsedQuery) -> Iterator[str]:
@@ -145,6 +157,11 @@ class LexicalSearch:
             together = stem(one + other)
             if len(together) >= _MIN_JOINED and together in self._index.by_text.keys() - terms:
                 yield together
+
+    def _about(self, query: str) -> dict[int, float]:
+        """The entries that the query names and asks about."""
+        found = subjects(query, self._names.own)
+        return {self._numbers[entry.name]: _SUBJECT for entry in found}
 
     def _leads(self, question: ParsedQuery, terms: Sequence[str]) -> dict[int, float]:
         """Entries with a text of just these terms or a name among the words, such as `first`."""

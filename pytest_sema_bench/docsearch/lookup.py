@@ -11,6 +11,7 @@ from rapidfuzz import fuzz, process
 
 from pytest_sema_bench.docsearch.corpus import Corpus
 from pytest_sema_bench.docsearch.entry import Entry, Foreign, without_namespace
+from pytest_sema_bench.docsearch.subject import counterpart
 from pytest_sema_bench.docsearch.words import (
     is_telling,
     looks_like_name,
@@ -80,18 +81,30 @@ class NameLookup:
 
     def look_up(self, query: str) -> Named:
         """What the names in the query lead to; empty where there are none."""
-        tokens = tokens_of(query)
+        tokens = [*self._without_slashes(tokens_of(query))]
         whole = tokens[0] if len(tokens) == 1 else None
         if whole is not None and (entry := self.own(whole)):
             return Named(exact=entry, first=((entry, None),))
-        found = [hit for token in tokens for hit in self._own_in(token)]
-        found += [hit for token in tokens for hit in self._foreign_in(token, tokens)]
+        refused = counterpart(query, self.own)
+        named = [token for token in tokens if refused is None or token != refused[0]]
+        found: list[tuple[Entry, Foreign | None]] = [(refused[1], None)] if refused else []
+        found += [hit for token in named for hit in self._own_in(token)]
+        found += [hit for token in named for hit in self._foreign_in(token, tokens)]
         if found:
             return Named(first=_distinct(found))
         unknown = [
             token for token in tokens if self._is_unknown_name(token, alone=len(tokens) == 1)
         ]
         return Named(near=tuple(self._near(unknown)))
+
+    def _without_slashes(self, tokens: Sequence[str]) -> Iterator[str]:
+        """The tokens without a `/` that only stands between two names: `flet / labels`."""
+        for before, word, after in zip(["", *tokens], tokens, [*tokens[1:], ""], strict=False):
+            if word != "/" or not (self._is_known(before) and self._is_known(after)):
+                yield word
+
+    def _is_known(self, token: str) -> bool:
+        return self.own(token) is not None or _plain(token) in self._rows
 
     def _own_in(self, token: str) -> Iterator[tuple[Entry, Foreign | None]]:
         if looks_like_name(token) and (entry := self.own(token)):

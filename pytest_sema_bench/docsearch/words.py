@@ -31,11 +31,14 @@ _PREAMBLE = re.compile(
     re.IGNORECASE,
 )
 _YES_OR_NO = re.compile(
-    r"^(?:(?:is|are|was|does|has|can|whether|do(?= (?:all|any|both|the|these|two)\b))"
+    r"^(?:(?:can|could) (?:i|you|we|one) (?=(?:check|test|find out|see|tell|know) (?:if|whether)))?"
+    r"(?:(?:is|are|was|does|has|can|whether|do(?= (?:all|any|both|the|these|two)\b))"
     # `check if …` asks for a test, `check type of …` does not
     r"|(?:check|test|determine|find out|see|tell|know|verify) (?:if|whether|for|that))\b ",
     re.IGNORECASE,
 )
+# `expected list, got string in map: how to …`: the wish stands behind the complaint
+_COMPLAINT = re.compile(r"^.*\bexpect(?:ed|s) .*?\bgot [^:;]*[:;] +(?=(?:\S+ +){2})")
 _JOINING = frozenset({"and", "or", "if", "then", "than", "as", "when"})
 """Names of forms that in a sentence mostly join its parts."""
 # `indexOf` has two parts, and so have `HTTPServer` and `utf8`.
@@ -77,7 +80,7 @@ class ParsedQuery:
     @classmethod
     def of(cls, query: str) -> "ParsedQuery":
         """The question of a query; whole where nothing would be left."""
-        query = query.strip()
+        query = _COMPLAINT.sub("", query.strip())
         text = _PREAMBLE.sub("", query).strip(" ?.") or query
         asks = _YES_OR_NO.match(text)
         text = text[asks.end() :].strip() if asks else text
@@ -86,6 +89,11 @@ class ParsedQuery:
         # `if let` and `logical or` are about the form
         terse = " ".join([first, *kept]) if len(rest) > 1 else text
         return cls(text=text, terse=terse, wants_yes_or_no=asks is not None)
+
+
+def has_wish(query: str) -> bool:
+    """Whether a query says what is wanted after the error that it quotes."""
+    return _COMPLAINT.match(query.strip()) is not None
 
 
 def split_name(name: str) -> list[str]:
