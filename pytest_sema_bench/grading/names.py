@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
-from pytest_sema_bench.sema.names import names_defined, top_forms
-from pytest_sema_bench.sema.reader import NAMED_LET, ReadError, read_forms
+from pytest_sema_bench.sema.names import NAMED_LET, names_defined, top_forms
+from pytest_sema_bench.sema.reader import ReadError, read_forms
 from pytest_sema_bench.sema.vm import ErrorClass, SemaVM
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.suite.task import Task
@@ -33,7 +33,7 @@ class NameKind(Enum):
     """Not bound, and no special form."""
 
 
-_N_ARGUMENTS = (1, 2, 3)
+_N_ARGUMENTS = (1, 2, 3, 4)
 
 
 class NameBook:
@@ -43,15 +43,24 @@ class NameBook:
         self._vm = vm
         self._limits = limits
         self._known: dict[str, NameKind] = {}
-        # Grading begins for many tasks at once, which would all ask for the same names.
+        self._in_place: dict[str, frozenset[int]] = {}
         self._asking = asyncio.Lock()
 
     async def kinds_of(self, names: Iterable[str]) -> dict[str, NameKind]:
         """What each name is."""
         wanted = frozenset(names)
+        # Grading begins for many tasks at once, which would all ask for the same names.
         async with self._asking:
             self._known |= await kinds_of(wanted - set(self._known), self._vm, self._limits)
         return {name: self._known[name] for name in wanted}
+
+    async def in_place(self, names: Iterable[str]) -> dict[str, frozenset[int]]:
+        """With how many arguments a call of each function is compiled in place."""
+        wanted = sorted(frozenset(names))
+        async with self._asking:
+            unknown = [name for name in wanted if name not in self._in_place]
+            self._in_place |= await _in_place(unknown, self._vm, self._limits)
+        return {name: self._in_place[name] for name in wanted}
 
 
 async def kinds_of(
@@ -79,7 +88,12 @@ async def kinds_of(
 
 
 async def _function_kinds(names: Sequence[str], vm: SemaVM, limits: Limits) -> dict[str, NameKind]:
-    """A name is an opcode if a call of some size ignores what it was bound to."""
+    in_place = await _in_place(names, vm, limits)
+    return {name: NameKind.OPCODE if in_place[name] else NameKind.FUNCTION for name in names}
+
+
+async def _in_place(names: Sequence[str], vm: SemaVM, limits: Limits) -> dict[str, frozenset[int]]:
+    """With how many arguments a call of each function ignores what its name is bound to."""
     sources = [
         text
         for name in names
@@ -90,12 +104,14 @@ async def _function_kinds(names: Sequence[str], vm: SemaVM, limits: Limits) -> d
     ]
     results = await vm.evaluate(sources, limits) if sources else ()
     step = 1 + len(_N_ARGUMENTS)
-    kinds = {}
-    for index, name in enumerate(names):
-        calls = results[index * step + 1 : (index + 1) * step]
-        replaced = all(call.value == ":replaced" for call in calls)
-        kinds[name] = NameKind.FUNCTION if replaced else NameKind.OPCODE
-    return kinds
+    return {
+        name: frozenset(
+            n
+            for n, call in zip(_N_ARGUMENTS, results[index * step + 1 :], strict=False)
+            if call.value != ":replaced"
+        )
+        for index, name in enumerate(names)
+    }
 
 
 async def _syntax(names: Sequence[str], vm: SemaVM, limits: Limits) -> dict[str, NameKind]:

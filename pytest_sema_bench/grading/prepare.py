@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pytest_sema_bench.errors import TaskError
-from pytest_sema_bench.grading.names import NameBook
+from pytest_sema_bench.grading.names import NameBook, NameKind
 from pytest_sema_bench.grading.probe import Probe
 from pytest_sema_bench.grading.rules import Rules
 from pytest_sema_bench.grading.scope import INTERNALS, Scope, make_scope
@@ -31,9 +31,12 @@ async def prepare(task: Task, names: NameBook, vm: SemaVM, limits: Limits) -> Pr
     used = [symbols_in(text) for case in task.cases for text in (case.given, case.call)]
     internals = INTERNALS if task.kind is not GradeKind.VALUE else ()
     kinds = await names.kinds_of(named.union(internals, *used))
+    in_place = await names.in_place(n for n, kind in kinds.items() if kind is NameKind.OPCODE)
     return Prepared(
         expected=await _expected(task, vm, limits),
-        scopes=tuple([await make_scope(task, case, kinds, vm, limits) for case in task.cases]),
+        scopes=tuple(
+            [await make_scope(task, case, kinds, in_place, vm, limits) for case in task.cases]
+        ),
         rules=Rules(
             requires=task.requires,
             forbids=task.forbids,

@@ -30,15 +30,17 @@ class Probe:
     def __init__(self, *parts: object) -> None:
         """`parts` are all that the names depend on: the task, the case, the answer's text."""
         self._key = blake2b(repr(parts).encode("utf-8", "replace"), digest_size=32).digest()
-        self._shown: dict[str, str] = {}
-        self._name = self.name("probe", shown="grader")
-        self._seal = self.name("seal", shown="grader")
+        self._names: dict[tuple[str, str], str] = {}
+        self._name = self.name("probe", "grader")
+        self._seal = self.name("seal", "grader")
 
     def name(self, role: str, shown: str) -> str:
-        """An unguessable symbol for a role; `scrub` turns it into `shown`."""
-        name = f"sema-{blake2b(role.encode(), key=self._key, digest_size=12).hexdigest()}"
-        self._shown[name] = shown
-        return name
+        """An unguessable symbol for a role of what is called `shown`, which `scrub` makes of it."""
+        if (role, shown) not in self._names:
+            text = f"{role} {shown}".encode("utf-8", "replace")
+            digest = blake2b(text, key=self._key, digest_size=12).hexdigest()
+            self._names[role, shown] = f"sema-{digest}"
+        return self._names[role, shown]
 
     def source(self, flags: Sequence[str] = ()) -> str:
         """The definition of the probe, to be loaded before anything else.
@@ -52,12 +54,6 @@ class Probe:
         """Source whose value is what the probe writes about the value of `source`."""
         return f"({self._name}\n{source}\n)"
 
-    def call_with(self, source: str, bindings: Sequence[tuple[str, str]]) -> str:
-        """As `call`, with each first name in `bindings` bound to the value of the second."""
-        names = " ".join([self._name, *(name for name, _ in bindings)])
-        values = " ".join([self._name, *(value for _, value in bindings)])
-        return f"((fn ({names}) {self.call(source)}) {values})"
-
     def read(self, printed: str | None) -> Reading | None:
         """What the probe wrote, from the VM's printed string; None if this is not its work."""
         try:
@@ -70,7 +66,7 @@ class Probe:
 
     def scrub(self, message: str) -> str:
         """A message of the VM without the probe's own names."""
-        for name, shown in self._shown.items():
+        for (_, shown), name in self._names.items():
             message = message.replace(name, shown)
         return message
 

@@ -12,14 +12,23 @@ from dataclasses import dataclass
 from pytest_sema_bench.grading.names import NameKind
 from pytest_sema_bench.grading.probe import Probe
 from pytest_sema_bench.records.outcome import Reason
-from pytest_sema_bench.sema.names import all_atoms, names_defined, symbols_in, top_forms
-from pytest_sema_bench.sema.reader import Form, ReadError, heads_used, names_used, read_forms
+from pytest_sema_bench.sema.names import (
+    all_atoms,
+    heads_used,
+    names_defined,
+    names_used,
+    symbols_in,
+    top_forms,
+)
+from pytest_sema_bench.sema.reader import Form, ReadError, read_forms
 
 _FUNCTIONS = (NameKind.FUNCTION, NameKind.OPCODE)
 _REPLACEABLE = (NameKind.MACRO, NameKind.SYNTAX)
 _FORMS = (*_REPLACEABLE, NameKind.FIXED_SYNTAX)
 # Anywhere in a name: `string->symbol` and `read-string` make a name out of text.
 _MAKES_NAMES = re.compile("eval|symbol|read|intern|load")
+# Likewise: what evaluates data, and what makes code of it before it is evaluated.
+_MAKES_CODE = re.compile("eval|load|defmacro")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +47,22 @@ class Rules:
 
     def flags(self, probe: Probe) -> tuple[str, ...]:
         """The variables that hold whether each watched function was called."""
-        return tuple(probe.name(f"called {name}", shown=name) for name in self.watched)
+        return tuple(probe.name("called", name) for name in self.watched)
 
     def sources(self, probe: Probe) -> list[str]:
         """What watches the functions, to be loaded right before the answer."""
         if not self.watched:
             return []
-        kept, wrappers, bound, macros = [], [], [], []
+        # Under a name of ours: the answer may define another `apply`.
+        apply = probe.name("to call with", "apply")
+        kept, wrappers, bound, macros = [f"(define {apply} apply)"], [], [], []
         for name, flag in zip(self.watched, self.flags(probe), strict=True):
-            function = probe.name(f"function {name}", shown=name)
-            wrapper = probe.name(f"wrapper {name}", shown=name)
+            function = probe.name("function", name)
+            wrapper = probe.name("wrapper", name)
             kept.append(f"(define {flag} #f) (define {function} {name})")
-            # `apply` is bound there and now: the answer may define another one.
             wrappers.append(
-                f"(define {wrapper} (let ((apply apply))"
-                f" (fn (. arguments) (set! {flag} #t) (apply {function} arguments))))"
+                f"(define {wrapper}"
+                f" (fn (. arguments) (set! {flag} #t) ({apply} {function} arguments)))"
             )
             if self.kinds[name] is NameKind.OPCODE and name in self.forbids:
                 # A binding would not catch its calls; a macro does, and minds local names.
@@ -60,10 +70,10 @@ class Rules:
             else:
                 bound.append(f"(define {name} {wrapper})")
         # A macro is known from the start of its source on, so each has one of its own.
-        return ["\n".join(kept), "\n".join(wrappers), "\n".join(bound), *macros]
+        return ["\n".join(kept + wrappers), "\n".join(bound), *macros]
 
     def broken(
-        self, blocks: Sequence[str], called: frozenset[str], users: Iterable[str]
+        self, answer: "Loaded", called: frozenset[str], users: Iterable[str]
     ) -> tuple[Reason, str] | None:
         """The first rule that the answer breaks, None if it keeps to all.
 
@@ -71,14 +81,15 @@ class Rules:
         """
         if not self.requires and not self.forbids:
             return None
-        code = _Code(blocks, users)
+        users = tuple(users)
+        whole, ran = _Code(answer.read, users), _Code(answer.ran, users)
         # The VM's own macros call functions too; only what the answer can name is its doing.
-        called = frozenset(name for name in called if code.can_name(name))
+        called = frozenset(name for name in called if whole.can_name(name))
         for name in self.requires:
-            if not (name in called or (not code.unread and self._stands_in(code, name))):
+            if not (name in called or (not ran.unread and self._stands_in(ran, name))):
                 return Reason.REQUIRES, name
         for name in self.forbids:
-            if name in called or self._forbidden_in(code, name):
+            if name in called or self._forbidden_in(whole, name):
                 return Reason.FORBIDS, name
         return None
 
@@ -90,11 +101,14 @@ class Rules:
         return name in (code.heads if kind in _FORMS else code.names)
 
     def _forbidden_in(self, code: "_Code", name: str) -> bool:
-        if self.kinds[name] is NameKind.OPCODE:
+        kind = self.kinds[name]
+        if kind is NameKind.OPCODE:
             return code.defined_elsewhere(name)
-        return self.kinds[name] is not NameKind.FUNCTION and (
-            code.unread or self._stands_in(code, name)
-        )
+        if kind is NameKind.FUNCTION:
+            return False
+        # What makes code can make it of names that stand in data.
+        made = kind in _FORMS and code.makes_code and name in code.atoms
+        return code.unread or made or self._stands_in(code, name)
 
     def passed_as_value(self, blocks: Sequence[str], error: str | None) -> str | None:
         """The forbidden opcode that an answer tried to pass on, going by the VM's complaint."""
@@ -103,6 +117,16 @@ class Rules:
         named = frozenset().union(*map(symbols_in, blocks))
         macros = (name for name in self.forbids if self.kinds[name] is NameKind.OPCODE)
         return next((name for name in macros if name in named), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What became of an answer's blocks."""
+
+    read: tuple[str, ...]
+    """Those that the VM could read: whatever is in them, it may have run."""
+    ran: tuple[str, ...]
+    """Those of which it has run something."""
 
 
 class _Code:
@@ -118,7 +142,7 @@ class _Code:
             except ReadError:
                 self.unread = True
         forms = [form for forms in self._by_block for form in forms]
-        self._atoms = frozenset().union(*map(all_atoms, forms))
+        self.atoms = frozenset().union(*map(all_atoms, forms))
         reached = _reached(forms, frozenset().union(*map(symbols_in, users)))
         self.defined = frozenset().union(*map(names_defined, forms))
         self.names = names_used(reached)
@@ -126,8 +150,13 @@ class _Code:
 
     def can_name(self, name: str) -> bool:
         """Whether the answer spells a name anywhere, or could make it up while it runs."""
-        makes_names = any(_MAKES_NAMES.search(atom) for atom in self._atoms)
-        return self.unread or name in self._atoms or makes_names
+        makes_names = any(_MAKES_NAMES.search(atom) for atom in self.atoms)
+        return self.unread or name in self.atoms or makes_names
+
+    @property
+    def makes_code(self) -> bool:
+        """Whether the answer could run what it has put together of data."""
+        return any(_MAKES_CODE.search(atom) for atom in self.atoms)
 
     def defined_elsewhere(self, name: str) -> bool:
         """Whether a block calls a name that only another block defines.

@@ -125,6 +125,8 @@ async def grade_lines(
     finally:
         for task in under_way:
             task.cancel()
+        # Several lines may have met the same fault, of which the first has been told.
+        await asyncio.gather(*under_way, return_exceptions=True)
 
 
 async def _grade_line(number: int, line: str, grader: AnswerGrader) -> dict[str, Any] | LineFault:

@@ -18,6 +18,8 @@ class Reason(StrEnum):
     WRONG_VALUE = "wrong value"
     WRONG_OUTPUT = "wrong output"
     ERROR = "error"
+    TIME = "time"
+    """A call was stopped by the clock, ours or the processor's; what steps end is an error."""
     NO_ANSWER = "no answer"
     TRUNCATED = "truncated"
     REQUIRES = "required name not used"

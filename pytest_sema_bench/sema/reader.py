@@ -9,9 +9,10 @@ map) is read here all the same.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 
 
 class Kind(Enum):
@@ -93,6 +94,7 @@ _MAX_DEPTH = 200
 """The VM compiles no code as deep as this; Python's own stack ends a little later."""
 
 
+@lru_cache(maxsize=64)
 def read_forms(source: str) -> tuple[Form, ...]:
     """All forms of a text. Raises ReadError at the first thing that is not one."""
     forms = []
@@ -139,82 +141,6 @@ def single_datum(text: str) -> Form | None:
     except ReadError:
         return None
     return forms[0] if len(forms) == 1 else None
-
-
-NAMED_LET = "named-let"
-"""Stands for `(let name (…) …)` among names; Sema has no such name."""
-
-_LONG_PREFIXES = {
-    "quote": "'",
-    "quasiquote": "`",
-    "unquote": ",",
-    "unquote-splicing": ",@",
-}
-
-
-def names_used(forms: Iterable[Form]) -> frozenset[str]:
-    """The names that stand in code: not in strings, comments or quoted data.
-
-    A template in a quasiquote counts, since it becomes code. `named-let` is added for
-    `(let name (…) …)`.
-    """
-    code = list(_code(forms))
-    named_let = {NAMED_LET for form in code if _is_named_let(form)}
-    return frozenset(named_let | {form.text for form in code if form.kind is Kind.ATOM})
-
-
-def heads_used(forms: Iterable[Form]) -> frozenset[str]:
-    """As `names_used`, but only the names that a call or a special form starts with."""
-    heads: set[str] = set()
-    binders: set[int] = set()
-    for form in _code(forms):
-        binders.update(map(id, _binders(form)))
-        if _is_named_let(form):
-            heads.add(NAMED_LET)
-        if form.kind in (Kind.LIST, Kind.LAMBDA) and id(form) not in binders:
-            heads.update(first.text for first in form.children[:1] if first.kind is Kind.ATOM)
-    return frozenset(heads)
-
-
-def code_atoms(forms: Iterable[Form]) -> Iterator[Form]:
-    """The atoms that stand in code, each with its position."""
-    return (form for form in _code(forms) if form.kind is Kind.ATOM)
-
-
-_LETS = frozenset({"let", "let*", "letrec", "let-values", "let*-values", "do"})
-_SIGNATURES = {"fn": 1, "lambda": 1, "define": 1, "defn": 2, "defun": 2, "defmacro": 1}
-
-
-def _binders(form: Form) -> Iterator[Form]:
-    """The lists in a form that name variables, and so look like calls without being any."""
-    if form.head in _LETS:
-        bindings = form.children[2 if _is_named_let(form) else 1 :][:1]
-        yield from (entry for binding in bindings for entry in binding.children)
-    elif form.head in _SIGNATURES:
-        position = _SIGNATURES[form.head]
-        yield from form.children[position : position + 1]
-
-
-def _code(forms: Iterable[Form]) -> Iterator[Form]:
-    pending = [(form, False, False) for form in forms]
-    while pending:
-        form, in_template, is_data = pending.pop()
-        mark = form.text if form.kind is Kind.PREFIX else _LONG_PREFIXES.get(form.head or "")
-        if mark == "'":
-            is_data = True
-        elif mark == "`":
-            in_template = True
-        elif mark in (",", ",@"):
-            is_data = False
-        if is_data and not in_template:
-            continue
-        if not is_data:
-            yield form
-        pending.extend((child, in_template, is_data) for child in form.children)
-
-
-def _is_named_let(form: Form) -> bool:
-    return form.head == "let" and len(form.children) > 2 and form.children[1].kind is Kind.ATOM
 
 
 def _skip_blank(source: str, position: int) -> int:

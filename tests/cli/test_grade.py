@@ -2,12 +2,15 @@
 
 import io
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pytest_sema_bench.cli import main
-from tests.samples.double_task import RIGHT, WRONG, write_double_task
+from tests.samples.double_task import DOUBLE, RIGHT, WRONG, write_double_task
 
 pytestmark = pytest.mark.vm
 
@@ -89,3 +92,21 @@ def test_a_broken_task_file_is_named(
     path = answers(tmp_path, line(RIGHT))
     assert main(["grade", "--tasks", str(tasks), str(path)]) == 3
     assert "bad.yaml:1:" in capsys.readouterr().err
+
+
+def test_tasks_that_cannot_be_evaluated_are_told_without_a_traceback(tmp_path: Path) -> None:
+    """The first is told with file, line and reason; what others waited for is nobody's news."""
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    for n in range(5):
+        broken = DOUBLE.replace('"4"', '"(car 5)"').replace("id: double", f"id: double-{n}")
+        (folder / f"double-{n}.yaml").write_text(broken)
+    path = answers(
+        tmp_path, *[json.dumps({"task": f"double-{n}", "answer": RIGHT}) for n in range(5)]
+    )
+    command = [sys.executable, "-m", "pytest_sema_bench.cli", "grade", "--tasks", str(folder)]
+    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert re.match(r"sema-bench: .*double-\d\.yaml:\d+: .*cannot be evaluated", done.stderr)
+    assert "Traceback" not in done.stderr
+    assert "never retrieved" not in done.stderr

@@ -9,15 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_sema_bench.sema.reader import (
-    Form,
-    Kind,
-    ReadError,
-    names_used,
-    read_form,
-    read_forms,
-    single_datum,
-)
+from pytest_sema_bench.sema.names import names_used
+from pytest_sema_bench.sema.reader import Form, Kind, ReadError, read_form, read_forms, single_datum
 from pytest_sema_bench.sema.vm import Evaluation
 
 VMEval = Callable[[Sequence[str]], tuple[Evaluation, ...]]
