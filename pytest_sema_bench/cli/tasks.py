@@ -14,6 +14,7 @@ from pytest_sema_bench.grading.proof.check import (
     MAX_MUTANTS,
     MIN_SUITE_RATE,
     MIN_TASK_RATE,
+    Graders,
     TaskCheck,
     all_hold,
     caught_rate,
@@ -128,13 +129,14 @@ def _load_all(paths: list[Path]) -> tuple[list[Task], list[str]]:
 async def _check_all(tasks: list[Task], arguments: argparse.Namespace) -> list[TaskCheck]:
     ours = suites_folder().resolve()
     vm = create_vm(vm_name(arguments), n_hosts=os.cpu_count() or 1)
+    graders = Graders(vm)
     try:
         return list(
             await asyncio.gather(
                 *(
                     check_task(
                         task,
-                        vm,
+                        graders,
                         strict=arguments.strict or task.path.resolve().is_relative_to(ours),
                         max_mutants=arguments.max_mutants,
                     )

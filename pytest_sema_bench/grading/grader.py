@@ -57,9 +57,11 @@ class _Judged:
 class Grader:
     """Grades answers on one VM. What it must know of a task is worked out once and kept."""
 
-    def __init__(self, vm: SemaVM, limits: Limits | None = None) -> None:
+    def __init__(self, vm: SemaVM, limits: Limits | None = None, *, reuse: bool = True) -> None:
+        """With `reuse`, what came of an answer once is not tried again."""
         self._vm = vm
         self._limits = limits or Limits()
+        self._reuse = reuse
         self._prepared: dict[str, asyncio.Task[Prepared]] = {}
         self._names = NameBook(vm, self._limits)
         self._repeats: dict[tuple[str, int], bool] = {}
@@ -97,7 +99,7 @@ class Grader:
         asked = task.task_hash, blocks, stop_at_failure
         if asked in self._judged:
             return self._judged[asked]
-        prepared, broken = await self._prepare(task), None
+        prepared, broken = await self.prepared(task), None
         if task.kind is GradeKind.VALUE:
             runs = [await self._grade_value(task, blocks[0], prepared.expected[0])]
         else:
@@ -105,13 +107,14 @@ class Grader:
         if not any(run.reason for run in runs):
             broken = await self._broken_rule(task, blocks, prepared, runs)
         judged = _Judged(runs=tuple(runs), broken=broken)
-        if judged.is_steady:
+        if self._reuse and judged.is_steady:
             self._judged[asked] = judged
             if len(self._judged) > _MAX_KEPT:
                 del self._judged[next(iter(self._judged))]
         return judged
 
-    async def _prepare(self, task: Task) -> Prepared:
+    async def prepared(self, task: Task) -> Prepared:
+        """What is known of a task. Raises TaskError if it cannot be evaluated."""
         if task.task_hash not in self._prepared:
             work = prepare(task, self._names, self._vm, self._limits)
             self._prepared[task.task_hash] = asyncio.ensure_future(work)
@@ -169,7 +172,7 @@ class Grader:
         asked = task.task_hash, index
         if asked not in self._repeats:
             blocks = (task.reference or "",)
-            runs = await self._call_case(task, index, blocks, await self._prepare(task))
+            runs = await self._call_case(task, index, blocks, await self.prepared(task))
             self._repeats[asked] = all(run is not None and run.reason is None for run in runs)
         return self._repeats[asked]
 

@@ -50,7 +50,7 @@ def make_sources(
     before = [*filter(None, before), *rules.sources(probe)]
     i_given = None if scope.given is None else 1
     if scope.call is None:
-        last = _with_last_form(blocks[-1], read)
+        last = with_last_form(blocks[-1], read)
         return CaseSources(
             before=tuple(before), i_given=i_given, blocks=blocks[:-1], after=(), calls=(last,)
         )
@@ -74,7 +74,7 @@ def _joined(sources: Sequence[str]) -> str:
     return "\n".join(filter(None, sources))
 
 
-def _with_last_form(block: str, read: Callable[[str], str]) -> str:
+def with_last_form(block: str, read: Callable[[str], str]) -> str:
     """The block with its last form wrapped; unchanged if it has none with a value."""
     try:
         forms = read_forms(block)

@@ -1,13 +1,14 @@
 """The same programs and answers on two VMs, and what differs between what they give."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
 from pytest_sema_bench.errors import TaskError
-from pytest_sema_bench.grading.format import cut, steady
+from pytest_sema_bench.grading.format import cut
 from pytest_sema_bench.grading.grader import Grader
 from pytest_sema_bench.grading.verdict import CaseResult, Verdict
 from pytest_sema_bench.sema.vm import Evaluation, SemaVM
@@ -16,6 +17,8 @@ from pytest_sema_bench.suite.task import Task
 
 T = TypeVar("T")
 _SHOWN_CHARS = 600
+_GENERATED = re.compile(r"(?<=__)\d+(?![\w.])")
+"""The number of a generated symbol."""
 
 
 class DifferenceKind(Enum):
@@ -102,7 +105,7 @@ async def compare_programs(programs: Iterable[Program], first: SemaVM, second: S
 
 async def compare_answers(answers: Iterable[Answer], first: SemaVM, second: SemaVM) -> Findings:
     """What differs between two VMs in how answers are graded. Raises VMError."""
-    graders = {id(vm): Grader(vm) for vm in (first, second)}
+    graders = {id(vm): Grader(vm, reuse=False) for vm in (first, second)}
 
     async def grade(vm: SemaVM, answer: Answer) -> Verdict | TaskError:
         try:
@@ -157,6 +160,16 @@ async def _compare(
     )
 
 
+def _steady(text: str | None) -> str:
+    """The text with the numbers of generated symbols (`tmp__17`) counted from 1.
+
+    How many symbols the VM has made before is no difference that matters.
+    """
+    numbers: dict[str, int] = {}
+    number = lambda found: str(numbers.setdefault(found[0], len(numbers) + 1))  # noqa: E731
+    return _GENERATED.sub(number, text or "")
+
+
 def _kind(one: Evaluation, other: Evaluation) -> DifferenceKind | None:
     """In what two evaluations differ first, None if in nothing."""
     if (one.error is None) is not (other.error is None) or _words(one) != _words(other):
@@ -170,14 +183,14 @@ def _kind(one: Evaluation, other: Evaluation) -> DifferenceKind | None:
 
 def _words(evaluation: Evaluation) -> list[str] | None:
     """The value without its line breaks, which not every backend makes."""
-    return None if evaluation.value is None else steady(evaluation.value).split()
+    return None if evaluation.value is None else _steady(evaluation.value).split()
 
 
 def _message(error: str | None) -> str | None:
     """What is said without where: not every backend has all frames."""
     if error is None:
         return None
-    lines = steady(error).splitlines()
+    lines = _steady(error).splitlines()
     return "\n".join(line for line in lines if not line.startswith("  at "))
 
 
@@ -214,7 +227,9 @@ def _verdicts_differ(
 
 
 def _case_kind(one: CaseResult, other: CaseResult) -> DifferenceKind | None:
-    if one.got != other.got or (one.failure is None) is not (other.failure is None):
+    if _steady(one.got) != _steady(other.got) or (one.failure is None) is not (
+        other.failure is None
+    ):
         return DifferenceKind.VALUE
     if one.failure and other.failure and one.failure.error_class is not other.failure.error_class:
         return DifferenceKind.ERROR_CLASS

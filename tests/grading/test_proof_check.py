@@ -11,7 +11,7 @@ import yaml
 
 from pytest_sema_bench.cli import main
 from pytest_sema_bench.errors import TaskError
-from pytest_sema_bench.grading.proof.check import Fate, TaskCheck, check_task
+from pytest_sema_bench.grading.proof.check import Fate, Graders, TaskCheck, check_task
 from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.suite.task import Task, load_task
 
@@ -42,7 +42,8 @@ def check(event_loop_runner: asyncio.Runner, vm: SemaVM) -> Check:
     """The proof of one task, not held to what our own suite asks of its tasks."""
 
     def run(task: Task, *, strict: bool = False, max_mutants: int = 60) -> TaskCheck:
-        return event_loop_runner.run(check_task(task, vm, strict=strict, max_mutants=max_mutants))
+        work = check_task(task, Graders(vm), strict=strict, max_mutants=max_mutants)
+        return event_loop_runner.run(work)
 
     return run
 
@@ -57,6 +58,43 @@ def test_a_sound_task_has_no_problems(check: Check, changed: Changed) -> None:
     result = check(changed())
     assert result.problems == ()
     assert {mutant.fate for mutant in result.mutants} == {Fate.CAUGHT, Fate.EQUIVALENT}
+
+
+def test_a_call_must_give_by_hand_what_it_gives_graded(check: Check, changed: Changed) -> None:
+    """A case that shows the names of its own helpers is told with both values."""
+    grade = cases(("(list (clamp 5 1 10) (str helper))", '(list 5 "x")'))
+    grade["cases"][0]["given"] = "(define (helper x) x)"
+    problems = check(changed(grade=grade), max_mutants=0).problems
+    by_hand = [problem for problem in problems if problem.startswith("case 1, ")]
+    assert len(by_hand) == 1
+    assert by_hand[0].endswith('and (5 "<native-fn helper>") by hand')
+
+
+KEYS = {
+    "the value": ("(+ 1 2)", "3", ()),
+    "another value": (
+        "(/ 1 2)",
+        "0.5",
+        ("the question's code gives 1/2, the key is 0.5",),
+    ),
+    "an error": (
+        "(car 5)",
+        "5",
+        ("the question's code gives expected list or vector, got int, the key is 5",),
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "key", "problems"), KEYS.values(), ids=[*KEYS])
+def test_the_key_of_a_value_task_is_what_its_question_gives(
+    check: Check, tmp_path: Path, code: str, key: str, problems: tuple[str, ...]
+) -> None:
+    """The code in the prompt is run and its value compared with the key."""
+    prompt = f"What is the value of this?\n\n```sema\n{code}\n```\n\nEnd with `Value: …`."
+    path = tmp_path / "asked.yaml"
+    grade = {"kind": "value", "equals": key}
+    path.write_text(yaml.safe_dump({"id": "asked", "prompt": prompt, "grade": grade}), "utf-8")
+    assert check(load_task(path)).problems == problems
 
 
 def test_a_missing_case_lets_mutants_survive(check: Check, changed: Changed) -> None:

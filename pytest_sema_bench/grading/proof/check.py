@@ -13,6 +13,7 @@ from enum import Enum
 from pytest_sema_bench.errors import TaskError
 from pytest_sema_bench.grading.grader import Grader
 from pytest_sema_bench.grading.proof.mutate import Mutant, choose, mutate
+from pytest_sema_bench.grading.proof.plain import plain_problems
 from pytest_sema_bench.grading.verdict import Verdict
 from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.sema.vm import SemaVM
@@ -80,14 +81,23 @@ def caught_rate(checks: Iterable[TaskCheck]) -> float | None:
     return n_caught / n if n else None
 
 
+class Graders:
+    """What the tasks of a suite are proven with; what it learns of the VM it learns once."""
+
+    def __init__(self, vm: SemaVM) -> None:
+        self.vm = vm
+        self.patient = Grader(vm)
+        self.quick = Grader(vm, _QUICK)
+
+
 async def check_task(
-    task: Task, vm: SemaVM, *, strict: bool = True, max_mutants: int = MAX_MUTANTS
+    task: Task, graders: Graders, *, strict: bool = True, max_mutants: int = MAX_MUTANTS
 ) -> TaskCheck:
     """The proof of one task. With `strict`, also what our own suite asks of its tasks."""
     problems: list[str] = _demands(task) if strict else []
     n_caught, mutants = 0, list[MutantCheck]()
     wrong = wrong_answers(task)
-    patient, quick = Grader(vm), Grader(vm, _QUICK)
+    patient, quick = graders.patient, graders.quick
     try:
         proven = await _is_quick(task, quick)
         if not proven:
@@ -97,6 +107,7 @@ async def check_task(
                 proven = verdict.outcome is Outcome.PASS
                 if not proven:
                     problems.append(f"the reference answer fails: {_why(verdict)}")
+        problems += await plain_problems(task, await patient.prepared(task), graders.vm, Limits())
         for name, message in wrong:
             if await _passes(task, message, quick):
                 problems.append(f"{name} passes")
