@@ -26,7 +26,7 @@ MEMORY_CAP_BYTES = 4096 * 65_536
 """256 MiB of WebAssembly memory; a memory bomb traps there within a second or two."""
 _RETIRE_AT_BYTES = 128 * 1024 * 1024
 """WebAssembly memory never shrinks: a host that has grown to this is replaced."""
-_POLL_S = 0.5
+_POLL_S = 0.25
 _START_LIMIT_S = 60.0
 _SPARE_CPU_S = 60.0
 """What the kernel lets a host use beyond what we would end it for."""
