@@ -166,7 +166,10 @@ def _steady(text: str | None) -> str:
     How many symbols the VM has made before is no difference that matters.
     """
     numbers: dict[str, int] = {}
-    number = lambda found: str(numbers.setdefault(found[0], len(numbers) + 1))  # noqa: E731
+
+    def number(found: re.Match[str]) -> str:
+        return str(numbers.setdefault(found[0], len(numbers) + 1))
+
     return _GENERATED.sub(number, text or "")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_sema_bench.grading.proof.check import check_task
+from pytest_sema_bench.grading.proof.check import Graders, check_task
 from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.sema.vm import SemaVM, create_vm
 from pytest_sema_bench.suite.folder import suite_folder
@@ -42,7 +42,8 @@ def test_the_suite_holds(vm: SemaVM, event_loop_runner: asyncio.Runner) -> None:
 
     async def check() -> list[str]:
         tasks = load_tasks(suite_folder())
-        checks = await asyncio.gather(*(check_task(task, vm, max_mutants=0) for task in tasks))
+        graders = Graders(vm)
+        checks = await asyncio.gather(*(check_task(t, graders, max_mutants=0) for t in tasks))
         assert sum(each.n_caught for each in checks) == sum(each.n_wrong for each in checks) > 400
         return [f"{each.task.id}: {problem}" for each in checks for problem in each.problems]
 
