@@ -224,6 +224,7 @@ class _Loop:
     def finish(self, reply: ChatReply, wanted: WantedCalls, *, forced: bool) -> AgentRun:
         """The run, with the reply as its last."""
         self.messages.append(_replayed(reply.message))
+        # Before all else: what is cut off is not all that the model meant to send.
         if reply.call.finish_reason in ("length", "max_tokens"):
             stop = Stop.TRUNCATED
         elif wanted.text.strip():

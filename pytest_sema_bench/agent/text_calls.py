@@ -132,9 +132,11 @@ _TAGGED = (
 )
 # A fence, or a message, that holds nothing but the objects: Llama 3 behind Ollama, Command R.
 _WHOLE = re.compile(r"```[\w-]*[ \t]*\n(?P<fenced>.*?)```|\A\s*(?P<all>[{\[].*)\Z", re.DOTALL)
+# Where a call's object is no JSON, its name is all that can be told.
 _NAME = re.compile(r'"name"\s*:\s*"([^"]+)"')
 _MOST = 64
 """Marks of one form that are looked at: no model calls so often at once, a hostile text does."""
+# Several calls may follow one mark, with a sign between them or none.
 _BETWEEN = re.compile(r"[\s;,]*")
 # DeepSeek V3 fences its arguments and closes the fence before its own end mark.
 _FENCE_END = re.compile(r"\s*```(?=\s*<)")

@@ -82,6 +82,8 @@ def _renamed(body: Body, _: int | None) -> Body:
     return body
 
 
+# `max_tokens must be at most 8192`, `max_tokens: 100000 > 8192`, `max_tokens should be [1,8192]`:
+# the number behind the words of a bound, never the one that was sent.
 _BOUND = re.compile(
     r"max_(?:completion_|output_|new_)?tokens\b.{0,120}?"
     r"(?:at most|up to|less than or equal to|<=|>|maximum(?: value)?(?: is| of|:)?"

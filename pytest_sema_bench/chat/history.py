@@ -92,6 +92,7 @@ def _object(arguments: object) -> str:
 def names_extra_field(fault: Fault, messages: Messages) -> bool:
     """Whether a refusal is about a field of a message that is none of the chat API's."""
     extra = {field for message in messages for field in message} - _FIELDS
+    # As a word of its own: a complaint of `reasoning_content` does not name `reasoning`.
     told = any(re.search(rf"\b{re.escape(field)}\b", fault.body.message) for field in extra)
     return told and fault.says(r"unsupported|unrecognized|unknown|extra inputs|extra_forbidden")
 

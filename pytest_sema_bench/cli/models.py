@@ -23,6 +23,7 @@ from pytest_sema_bench.settings import DEFAULT_MAX_TOKENS
 
 _FULL_CHARS = 30_000
 """System prompt, tools and task, and three rounds of code with results of 4,000 characters."""
+# With a `:`, a `#` or a digit in front YAML may read something else than this text.
 _PLAIN = re.compile(r"[A-Za-z][\w./-]*")
 
 

@@ -91,6 +91,7 @@ class OpenedLater:
 
     async def find(self, query: str, n: int = N_SHOWN) -> Found:
         """See Search.find."""
+        # Conversations that begin together search at once: one of them opens it for all.
         async with self._lock:
             if self._search is None:
                 version = await self._version()

@@ -106,6 +106,7 @@ def load_synonyms(path: Path, *, check: bool = True) -> tuple[tuple[str, ...], .
 
 
 def _read(path: Path, kind: str, check: bool) -> UserFile:
+    # As text, for `1` and `true` are Sema source here.
     file = read_yaml(path, as_text=True)
     if check:
         file.check(docs_folder() / "corpus.schema.json", kind)

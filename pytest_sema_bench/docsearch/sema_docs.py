@@ -30,6 +30,7 @@ class SemaSearch:
         """See Search.find. Raises VMError if the server dies or gives no answer."""
         try:
             session = await self._opened()
+            # A name alone gets its entry whole, as from our own search; all else is an error here.
             text, is_error = await session.call("docs", {"symbol": query.strip()})
             if not is_error:
                 entry = _entry({"name": query.strip(), "module": "docs", "summary": text})

@@ -30,6 +30,7 @@ _PREAMBLE = re.compile(
     r"|i (?:want|need|would like) to)\b",
     re.IGNORECASE,
 )
+# "do all …" asks, "do something twice" does not.
 _YES_OR_NO = re.compile(
     r"^(?:(?:can|could) (?:i|you|we|one) (?=(?:check|test|find out|see|tell|know) (?:if|whether)))?"
     r"(?:(?:is|are|was|does|has|can|whether|do(?= (?:all|any|both|the|these|two)\b))"
@@ -43,6 +44,7 @@ _JOINING = frozenset({"and", "or", "if", "then", "than", "as", "when"})
 """Names of forms that in a sentence mostly join its parts."""
 # `indexOf` has two parts, and so have `HTTPServer` and `utf8`.
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+# What joins the words of names: `string/index-of`, `list->vector`.
 _SPLITS = re.compile(r"[/\-?!>.:_*+=<|,'`@#&^%$\"()\[\]{}~;\\]+")
 _WRAPPING = "`'\"“”‘’«».,;()[]{}…"
 _STEMMER = snowballstemmer.stemmer("english")

@@ -84,6 +84,7 @@ _AFTER = re.compile(
     r"|\s+(?:because|since|as|which|that|after|when|where|for|and|or|but|here|due|by|with|from|if|is"
     r"|in|not|rather|instead|so)\b"
 )
+# "The sum: 3, since …" has its value alone behind the colon, "note: 3 elements" has not.
 _LINE_OR_CLAUSE_END = re.compile(rf"{SIGNS}*?(?:\n|$)|[.,]\s")
 # "throws an unbound variable error": what is stated is that there is no value.
 _ERROR = re.compile(r"\s*(?:an?\s+)?(?:[\w-]+\s+){0,2}(?:error|exception)\b", re.IGNORECASE)
@@ -108,6 +109,7 @@ _LANGUAGE = (
 _CONDITION = re.compile(
     rf"[^.,;:!?\n]{{0,200}}\s(?:if|when|unless|whenever|in {_LANGUAGE})\b", re.IGNORECASE
 )
+# Such a subject, and nothing beside it, is what the sentence before was about.
 _IT = re.compile(rf"{SIGNS}*(?:it|this|that|which)(?: then)?\s*", re.IGNORECASE)
 # A sentence that begins so may take back what the message opened with.
 _CONCLUDES = re.compile(
@@ -130,6 +132,7 @@ _CLAUSE = re.compile(
 _OTHER_LANGUAGE = re.compile(
     rf"\b{_LANGUAGE}\b(?!.*\b(?:sema|here|but)\b)", re.IGNORECASE | re.DOTALL
 )
+# "Unlike Clojure, it …" goes on about Sema, "as in Clojure, which …" about Clojure.
 _LIKE = re.compile(r"\b(?:unlike|as|like) (?:in |with )?[\w ]+,(?! wh)", re.IGNORECASE)
 # What follows looks like a beginning: the dots of "i.e. a list" end nothing.
 _SENTENCE_END = re.compile(rf"[.!?:]\s+(?=[A-Z\"(]|{PIECE})|\n")

@@ -38,6 +38,7 @@ _TOKEN = re.compile(
 )
 # At the very start, the end of a turn is that of the prompt.
 _LEADING_TOKENS = re.compile(rf"(?:\s|{_TURN_END.pattern}|{_TOKEN.pattern})*+")
+# HTML becomes the markdown that is read below.
 _HTML = (
     (re.compile(r"<pre\b[^<>]{0,80}>\s*(?:<code\b[^<>]{0,80}>)?|(?:</code>\s*)?</pre>"), "\n```\n"),
     (re.compile(r"</?code\b[^<>]{0,80}>"), "`"),
@@ -59,6 +60,7 @@ _TAG = re.compile(r"\s*(?:\{?\.?(?P<tag>[A-Za-z][\w+#.-]*)(?:[:,{=][^\s`(]*)?\}?
 _CODE_STARTS = ("(", "'", "[", "{", ";", '"')
 _WRAPPER_TAGS = frozenset({"markdown", "md"})
 """A whole message may stand in such a block; it is read as if the fence were not there."""
+# In a quotation each line of a block has the mark.
 _QUOTE = re.compile(r"^\s{0,3}>\s?", re.MULTILINE)
 
 

@@ -15,6 +15,7 @@ _TURN = re.compile(
     r"|(?:^|[.!?…\n])[ \t]{0,4}(?:but |no, |oh )?(?:wait|actually)\b",
     re.IGNORECASE,
 )
+# `**42**.` is a value and signs; "42 elements" is not alone.
 _ALONE = re.compile(rf"{SIGNS}*({PIECE}){SIGNS}*")
 # "30", "30 — because …", "30, since …" on the first line
 _OPENS = re.compile(

@@ -67,6 +67,7 @@ def _split(group: Group, size: int, seed: int, n: int) -> Split:
     passed = np.broadcast_to([task.n_pass for task in tasks], shape)
     failed = np.broadcast_to([len(task.graded) - task.n_pass for task in tasks], shape)
     base = rng.hypergeometric(passed, failed, size)
+    # From what the baseline has left over: no sample is on both sides.
     run = rng.hypergeometric(passed - base, failed - (size - base), size)
     p = vector_test(size, size).p_worse(base, run)
     fall = (base - run).mean(axis=1) / size

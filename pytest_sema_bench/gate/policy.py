@@ -91,6 +91,7 @@ class Judge:
         result = self._before(task) if self.decides else None
         if result is None or not result.graded or result.task_hash != task_hash:
             return None
+        # Of several samples more than half: what fails now and then is no known failure.
         return result.n_pass * 2 < len(result.graded)
 
     def judge(self, run: RunData, confirmations: Sequence[Confirmation] = ()) -> Judgement:

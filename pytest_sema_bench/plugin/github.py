@@ -63,6 +63,7 @@ class GitHubHooks:
         records = {record.key: record for record in self._summary.records}
         failed = [(records[key], place) for key, place in self._places.items() if key in records]
         broken = self._summary.newly_broken
+        # What is newly broken first, for GitHub shows a few only.
         failed.sort(key=lambda entry: entry[0].item.task_key not in broken)
         for record, (path, line) in failed[:MAX_ANNOTATIONS]:
             yield failure_annotation(record, path, line, broken=record.item.task_key in broken)

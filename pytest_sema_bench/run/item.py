@@ -76,6 +76,7 @@ def ask_content(model: Model, config: Config) -> dict[str, Any]:
         "extra": dict(model.extra),
         "config": [config.name, list(config.tools), config.max_rounds],
         "mcp": config.mcp and [*config.mcp.command, *(config.mcp.include or ())],
+        # Only what its tools make use of: a verdict outlives settings that had no part in it.
         "docs": config.docs if "docs_search" in config.tools else None,
         "hints": config.hints and "eval_code" in config.tools,
         "sampling": sampling,

@@ -34,6 +34,7 @@ def git_commit(folder: Path) -> str | None:
     """The commit that is checked out at or above `folder`, None outside of a repository."""
     for parent in (folder, *folder.parents):
         git = parent / ".git"
+        # In a worktree or a submodule it only says where the folder is.
         if git.is_file():
             git = parent / git.read_text().partition("gitdir:")[2].strip()
         if git.is_dir():
@@ -51,6 +52,7 @@ def _head(git: Path) -> str | None:
     ref = head.removeprefix("ref: ")
     common = git / "commondir"
     shared = (git / common.read_text().strip()) if common.is_file() else git
+    # A worktree has a HEAD of its own, and its branches where the others are.
     for folder in (git, shared):
         if (folder / ref).is_file():
             return (folder / ref).read_text().strip()

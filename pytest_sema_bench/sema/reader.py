@@ -80,6 +80,7 @@ _TOKEN = re.compile(
           | :)""",
     re.VERBOSE | re.DOTALL,
 )
+# To the first quote that no backslash escapes: `"a\"b"` goes on, `"a\\"` ends.
 _STRING_REST = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 # In `#"\d+"` a backslash is a sign like any other: raw strings are for patterns.
 _RAW_REST = re.compile(r'[^"]*"')

@@ -242,6 +242,7 @@ def _make(file: UserFile, suite: Suite | None) -> Task:
         suite=suite,
         path=file.path,
         line=file.line(["prompt"]),
+        # What is asked and how it is graded: with another reference answer it is the same task.
         task_hash=_hash({key: data.get(key) for key in ("id", "prompt", "grade")}),
     )
 

@@ -19,7 +19,9 @@ _FRAME = re.compile(
     r"^\s+at (?!<input>)(?P<name>[^\s(]+)(?: \(<input>:(?P<line>\d+):(?P<column>\d+)\))?\s*$",
     re.MULTILINE,
 )
+# A place without a name before it: the reader got no further.
 _READER_POSITION = re.compile(r"^\s+at <input>:\d+:\d+\s*$", re.MULTILINE)
+# `  hint: map: expected a list` names a function, `  hint: Did you mean 'length'?` none.
 _HINT = re.compile(r"^\s+hint: (?P<name>[^\s:]+): ", re.MULTILINE)
 _RAISERS = frozenset({"throw", "error", "assert", "assert="})
 
@@ -43,11 +45,15 @@ _RULES: tuple[tuple[ErrorClass, re.Pattern[str]], ...] = (
         re.compile(r"(?P<name>\S+) expects (?:no|\d.*) arguments?, got "),
     ),
 )
+# `let: expected a list`: the form that is ill-shaped comes first.
 _SHAPE = re.compile(r"(?P<name>[^\s:]+): ")
+# `expected list, got int in map`, `string/upper argument 1 expected string, got int`, and
+# `not callable: 5 (int)`. An article tells of a form's shape: `let: expected a list`.
 _TYPE = re.compile(
     r"(?:(?P<name>[^\s:]+)(?: argument \d+|:) )?expected (?!an? ).+, got .+?(?: in (?P<in>\S+))?$"
     r"|not callable: |(?:.* )?cannot mix "
 )
+# `I/O error: file/read /x: No such file` names file/read.
 _OTHER = re.compile(
     r"(?:I/O error: |Permission denied: )?(?P<name>[^\s:]+)(?: \S+)?"
     r"(?:: | requires | not supported)"
