@@ -167,7 +167,7 @@ def test_reasoning_is_kept_apart_from_the_answer(converse: Converse) -> None:
     assert verdict.outcome is Outcome.FAIL
     assert run.transcript.messages[-1]["reasoning_content"] == RIGHT
     run, verdict = converse([say("", reasoning_content=RIGHT)])
-    assert (run.answer, run.stop, verdict.reason) == ("", Stop.EMPTY, Reason.NO_ANSWER)
+    assert (run.answer, run.stop, verdict.reason) == ("", Stop.THOUGHT, Reason.NO_ANSWER)
 
 
 PARTS: list[object] = [

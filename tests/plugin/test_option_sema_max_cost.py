@@ -135,7 +135,7 @@ def test_a_cap_is_a_number_above_zero(bench_dir: BenchDir, cap: str) -> None:
     """Anything else is a usage error."""
     result = bench_dir.run_here("--sema-model=reference", f"--sema-max-cost={cap}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: --sema-max-cost: '{cap}' is not a number of *"])
+    result.stderr.fnmatch_lines([f"ERROR: --sema-max-cost: found '{cap}', expected a number of *"])
 
 
 def test_a_reply_without_usage_is_charged_at_its_worst(

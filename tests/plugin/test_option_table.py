@@ -175,7 +175,7 @@ BAD_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "name twice": ({"model": ["a,b", "a"]}, "--sema-model: 'a' is given more than once"),
     "configuration twice": ({"config": ["x,x"]}, "--sema-config: 'x' is given more than once"),
     "no such tasks": ({"tasks": "/nowhere"}, "--sema-tasks: there is no file or folder /nowhere"),
-    "no URL": ({"base_url": "localhost"}, "--sema-base-url: 'localhost' is no URL; expected "),
+    "no URL": ({"base_url": "localhost"}, "--sema-base-url: 'localhost' is no base URL: "),
     "neither on nor off": ({"gate": "maybe"}, "--sema-gate: found 'maybe', expected 'on' or 'off'"),
     "key without server": (
         {"api_key_env": "KEY"},
