@@ -3,8 +3,9 @@
     python benchmarks/grade_repeat.py [N]
 
 N answers (1000 unless given): references, wrong answers and mutants of the bundled tasks, in
-turn. Prints whether all verdicts are identical, cases and messages included, and those that
-are not; the exit status is 1 if there is any.
+turn; and right answers that work for about as long as they may, on either side of it. Prints
+whether all verdicts are identical, cases and messages included, and those that are not; the exit
+status is 1 if there is any.
 """
 
 import asyncio
@@ -13,25 +14,41 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice, zip_longest
 
 from pytest_sema_bench.grading import Grader, Verdict
 from pytest_sema_bench.grading.proof.check import fenced, wrong_answers
 from pytest_sema_bench.grading.proof.mutate import mutate
 from pytest_sema_bench.sema.vm import create_vm
+from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.suite.folder import suite_folder
 from pytest_sema_bench.suite.task import GradeKind, Task, load_tasks
 
-Job = tuple[Task, str]
+Job = tuple[Task, str, Limits]
+USUAL = Limits(cpu_s=3.0).for_verdicts
+NEAR = Limits(cpu_s=1.0).for_verdicts
+"""For answers near the limit: as the usual ones, but sooner."""
+N_TURNS = (20_000, 24_000, 27_000, 30_000, 36_000)
+"""Turns of a loop that takes some 0.7 to 1.7 s; its steps would last for 10,000,000."""
 
 
 def answers_to(task: Task) -> Iterator[Job]:
     """A task's reference, its wrong answers and the mutants of the reference, as messages."""
     reference = task.reference or ""
-    yield task, fenced(task, reference)
-    yield from ((task, message) for _, message in wrong_answers(task))
+    yield task, fenced(task, reference), USUAL
+    yield from ((task, message, USUAL) for _, message in wrong_answers(task))
     if task.kind is not GradeKind.VALUE:
-        yield from ((task, fenced(task, mutant.source)) for mutant in mutate(reference))
+        yield from ((task, fenced(task, each.source), USUAL) for each in mutate(reference))
+
+
+def near_the_limit() -> Iterator[Job]:
+    """Right answers, each of which first does some work that makes garbage of growing lists."""
+    programs = [t for t in load_tasks(suite_folder()) if t.kind is GradeKind.PROGRAM]
+    for task in programs[:2]:
+        for n in N_TURNS:
+            work = f"(let loop ((i 0) (xs '())) (if (< i {n}) (loop (+ i 1) (cons i xs)) nil))"
+            yield replace(task, cases=task.cases[:1]), fenced(task, f"{task.reference}{work}"), NEAR
 
 
 def choose(n: int) -> list[Job]:
@@ -46,11 +63,12 @@ async def grade(jobs: Sequence[Job]) -> list[Verdict]:
     vm = create_vm("wasm", n_hosts=n_hosts)
     slots = asyncio.Semaphore(4 * n_hosts)
     try:
-        grader = Grader(vm)
+        graders = {limits: Grader(vm, limits) for limits in (USUAL, NEAR)}
 
         async def grade_one(job: Job) -> Verdict:
+            task, message, limits = job
             async with slots:
-                return await grader.grade(*job)
+                return await graders[limits].grade(task, message)
 
         return list(await asyncio.gather(*map(grade_one, jobs)))
     finally:
@@ -67,7 +85,8 @@ def timed(title: str, jobs: Sequence[Job]) -> list[Verdict]:
 
 def main() -> int:
     """Grade three times and report; 1 if any verdict differs."""
-    jobs = choose(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    near = list(near_the_limit())
+    jobs = near + choose(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
     runs = [timed("first", jobs), timed("backwards", jobs[::-1])[::-1]]
     spin = [sys.executable, "-c", "while True: pass"]
     busy = [subprocess.Popen(spin) for _ in range(os.cpu_count() or 1)]
@@ -78,7 +97,7 @@ def main() -> int:
             process.kill()
             process.wait()
     differing = [job for job, *verdicts in zip(jobs, *runs, strict=True) if len(set(verdicts)) > 1]
-    for task, message in differing:
+    for task, message, _ in differing:
         print(f"differs: {task.id}\n{message}\n")
     reasons = [verdict.reason.value for verdict in runs[0]]
     for reason in sorted(set(reasons)):

@@ -4,7 +4,7 @@ Read once at the door, from the command line over `[tool.sema-bench]` of pyproje
 (`options`), then trusted.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 DEFAULT_MAX_TOKENS = 4096
@@ -17,13 +17,21 @@ class Limits:
 
     cpu_s: float = 15.0
     """Processor seconds per source: the backstop for loops that the VM's step limit misses.
-    Processor time and not wall time, so that a verdict does not depend on a busy machine."""
+    Processor time and not wall time, so that a verdict does not depend on a busy machine;
+    the WASM host counts in those of a machine of the usual speed."""
+    again_cpu_s: float | None = None
+    """Processor seconds of a second try, made alone, for what `cpu_s` has stopped; None: none."""
     wall_s: float = 60.0
     """Seconds per source spent without any work: ends programs that sleep or wait."""
     output_bytes: int = 262_144
     """Characters kept of each of value, output and error."""
     code_bytes: int = 200_000
     """Longest source in bytes that is sent to the VM."""
+
+    @property
+    def for_verdicts(self) -> "Limits":
+        """These limits, with a second try of four times the processor time."""
+        return replace(self, again_cpu_s=4 * self.cpu_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,7 @@ class Grader:
     def __init__(self, vm: SemaVM, limits: Limits | None = None, *, reuse: bool = True) -> None:
         """With `reuse`, what came of an answer once is not tried again."""
         self._vm = vm
-        self._limits = limits or Limits()
+        self._limits = limits or Limits().for_verdicts
         self._reuse = reuse
         self._prepared: dict[str, asyncio.Task[Prepared]] = {}
         self._names = NameBook(vm, self._limits)

@@ -117,6 +117,8 @@ def _remarks(total: Row) -> Iterator[str]:
         yield f"truncated: {total.n_truncated} {of} answers hit the token limit and count as wrong"
         if total.n_truncated > _MANY_TRUNCATED * total.n_graded:
             yield "truncated: that is much; set a higher max_tokens under sampling"
+    if total.n_timed_out:
+        yield f"time: {total.n_timed_out} {of} answers ran out of time and count as wrong"
     if total.n_thought or total.n_refused:
         kinds = [
             *([f"reasoning only ×{total.n_thought}"] if total.n_thought else []),

@@ -80,7 +80,7 @@ class Resources:
     ) -> None:
         self.vm_info = vm_info
         self._vm = vm
-        self._grader = Grader(vm, limits)
+        self._grader = Grader(vm, limits.for_verdicts)
         self._limits = limits
         self._n_connections = n_connections
         self._options = options

@@ -46,6 +46,8 @@ class Row:
     n_missing: int
     """Items that were asked for and have no record."""
     n_truncated: int
+    n_timed_out: int
+    """Answers that processor or waiting time has stopped."""
     n_thought: int
     """Answers that hold reasoning only."""
     n_refused: int
@@ -133,6 +135,7 @@ def _row(label: str, items: Sequence[Pairing]) -> Row:
         n_void=len(records) - len(graded),
         n_missing=len(items) - len(records),
         n_truncated=sum(record.reason is Reason.TRUNCATED for record in graded),
+        n_timed_out=sum(record.reason is Reason.TIME for record in graded),
         n_thought=sum(record.stop is Stop.THOUGHT for record in graded),
         n_refused=sum(record.stop is Stop.REFUSED for record in graded),
         n_offered=sum(bool(record.offered) for record in graded),

@@ -20,6 +20,7 @@ ROW = Row(
     n_void=0,
     n_missing=0,
     n_truncated=0,
+    n_timed_out=0,
     n_thought=0,
     n_refused=0,
     n_offered=15,
@@ -141,6 +142,10 @@ REMARKS: dict[str, tuple[dict[str, Any], str]] = {
     "much truncated": (
         {"n_truncated": 3},
         "truncated: that is much; set a higher max_tokens under sampling",
+    ),
+    "time": (
+        {"n_timed_out": 2},
+        "time: 2 of 15 answers ran out of time and count as wrong",
     ),
     "a version that is new": (
         {"unproven": ("2.1.0",)},

@@ -166,6 +166,14 @@ def test_what_takes_too_much_loses_its_interpreter(
     assert vm_eval_within(["(+ 1 2)"], Limits()) == (Evaluation(value="3"),)
 
 
+def test_what_time_has_stopped_is_tried_again(vm_eval_within: VMEvalWithin) -> None:
+    """With more of it, a program that is only slow comes to its end."""
+    slow = "(let loop ((i 0) (xs (list))) (if (< i 40000) (loop (+ i 1) (cons i xs)) (length xs)))"
+    once, twice = Limits(cpu_s=0.1), Limits(cpu_s=0.1, again_cpu_s=60.0)
+    assert vm_eval_within([slow], once)[0].error_class is ErrorClass.TIME
+    assert vm_eval_within([slow], twice)[0].value == "40000"
+
+
 def test_long_output_is_cut_in_the_middle(vm_eval_within: VMEvalWithin) -> None:
     """Head and tail stay, and between them stands how much was left out."""
     source = "(for-each (fn (n) (println n)) (range 0 1000))"

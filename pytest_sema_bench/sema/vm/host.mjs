@@ -1,6 +1,6 @@
 // Runs Sema programs for pytest-sema-bench: JSON lines in on stdin, JSON lines out on stdout.
 // In:  {"id", "sources": [text], "max_chars"}, one request at a time.
-// Out: {"ready": {version, node, cpu_us}} once; per source {"id", "value", "output", "error"}, with
+// Out: {"ready": {version, node, cpu_us, fixed_us}} once; per source {"id", "value", "output", "error"}, with
 //      "cpu_us" if it took long, "memory" if it was the last; or {"id", "trap", "memory"} and exit.
 // argv: the folder of the npm package.
 import { readFileSync } from "node:fs";
@@ -107,7 +107,12 @@ async function run({ id, sources, max_chars: maxChars }) {
   }
 }
 
-send({ ready: { version: interpreter.version(), node: process.version, cpu_us: cpuUs() } });
+// How fast this machine is now: what a second of processor time is worth here.
+const before = cpuUs();
+interpreter.evalVM("(let loop ((i 0) (xs '())) (if (< i 5000) (loop (+ i 1) (cons i (list i))) xs))");
+const after = cpuUs();
+const ready = { version: interpreter.version(), node: process.version };
+send({ ready: { ...ready, cpu_us: after, fixed_us: after - before } });
 
 const requests = createInterface({ input: process.stdin });
 // Without a parent there is nobody to answer, even if a program still sleeps.

@@ -19,7 +19,7 @@ from pytest_sema_bench.errors import VMError
 from pytest_sema_bench.sema.vm.classify import classify, classify_trap
 from pytest_sema_bench.sema.vm.node import Node
 from pytest_sema_bench.sema.vm.protocol import ErrorClass, Evaluation
-from pytest_sema_bench.sema.vm.watch import Overdue
+from pytest_sema_bench.sema.vm.watch import OF_PROCESSOR_TIME, Overdue
 from pytest_sema_bench.settings import Limits
 
 MEMORY_CAP_BYTES = 4096 * 65_536
@@ -28,6 +28,10 @@ _RETIRE_AT_BYTES = 128 * 1024 * 1024
 """WebAssembly memory never shrinks: a host that has grown to this is replaced."""
 _POLL_S = 0.25
 _START_LIMIT_S = 60.0
+_USUAL_S = 0.06
+"""Processor seconds of host.mjs's fixed program where `Limits.cpu_s` was chosen."""
+_MIN_PACE, _MAX_PACE = 0.5, 4.0
+"""A measurement that is farther off says more about itself than about the machine."""
 _SPARE_CPU_S = 60.0
 """What the kernel lets a host use beyond what we would end it for."""
 _LINE_LIMIT_BYTES = 64 * 1024 * 1024
@@ -60,6 +64,8 @@ class Host:
         self._cpu_before_s = 0.0
         """What the process had used when the current source began, to some hundredths."""
         self._guarded_until_s = 0.0
+        self._pace = 1.0
+        """How much longer than usual the fixed program took, by its processor time."""
 
     @classmethod
     async def spawn(cls, node: Node, package: Path, script: Path) -> "Host":
@@ -105,6 +111,7 @@ class Host:
         ready = json.loads(line)["ready"]
         self.version = ready["version"]
         self._cpu_before_s = ready["cpu_us"] / 1e6
+        self._pace = min(max(ready["fixed_us"] / 1e6 / _USUAL_S, _MIN_PACE), _MAX_PACE)
         self._between_evaluations = True
 
     async def evaluate(self, sources: Sequence[str], limits: Limits) -> tuple[Evaluation, ...]:
@@ -186,8 +193,8 @@ class Host:
             # Even on an overloaded machine a program that works gets some of each interval.
             elif cpu_s == cpu_last:
                 waited_s += polled - last
-            if cpu_s - self._cpu_before_s > limits.cpu_s:
-                raise Overdue(f"stopped after {limits.cpu_s:g} s of processor time")
+            if cpu_s - self._cpu_before_s > limits.cpu_s * self._pace:
+                raise Overdue(f"stopped after {limits.cpu_s:g} s {OF_PROCESSOR_TIME}")
             if waited_s > limits.wall_s:
                 raise Overdue(f"stopped after {limits.wall_s:g} s of waiting")
 
@@ -203,7 +210,7 @@ class Host:
 
         A host that is idle or waits notices that its stdin is closed; a busy one cannot.
         """
-        needed_s = self._cpu_before_s + limits.cpu_s * n_sources + _SPARE_CPU_S
+        needed_s = self._cpu_before_s + limits.cpu_s * self._pace * n_sources + _SPARE_CPU_S
         if needed_s <= self._guarded_until_s or not (
             self._usage and hasattr(self._usage, "rlimit")
         ):

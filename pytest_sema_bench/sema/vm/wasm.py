@@ -7,6 +7,7 @@ trapped, hung, grew or died is thrown away and the next evaluation gets a new on
 import asyncio
 import re
 from collections.abc import Sequence
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pytest_sema_bench.sema.vm.host import MEMORY_CAP_BYTES, Host, HostLost, cut
 from pytest_sema_bench.sema.vm.install import build_hash, install
 from pytest_sema_bench.sema.vm.node import Node, find_node
 from pytest_sema_bench.sema.vm.protocol import ErrorClass, Evaluation, VMInfo
+from pytest_sema_bench.sema.vm.slots import Slots
 from pytest_sema_bench.settings import Limits
 
 _ERROR_LINE = re.compile(r"^(?:\w*Error: .*)", re.MULTILINE)
@@ -27,7 +29,7 @@ class WasmVM:
     def __init__(self, n_hosts: int, folder: Path | None = None) -> None:
         """`folder` holds a build of one's own; None for the pinned npm package."""
         self._folder = folder
-        self._slots = asyncio.Semaphore(n_hosts)
+        self._slots = Slots(n_hosts)
         self._idle: list[Host] = []
         self._busy: set[Host] = set()
         self._ready = asyncio.Lock()
@@ -38,21 +40,23 @@ class WasmVM:
         """See SemaVM.evaluate. A host lost from outside costs one retry; a second is a VMError."""
         if refused := too_long(sources, limits):
             return refused
+        return await self._slots.evaluate(partial(self._evaluate, sources), limits)
+
+    async def _evaluate(self, sources: Sequence[str], limits: Limits) -> tuple[Evaluation, ...]:
         lost: HostLost | None = None
-        async with self._slots:
-            # The second is a new one, which no earlier program can have harmed.
-            for take in (self._take, self._start):
-                host = await take()
-                try:
-                    evaluations = await host.evaluate(sources, limits)
-                except HostLost as error:
-                    lost = error
-                    continue
-                finally:
-                    await self._give_back(host)
-                # Earlier programs may have left less memory than the limit: a new host decides.
-                if host.was_new or not _out_of_memory(evaluations):
-                    return evaluations
+        # The second is a new one, which no earlier program can have harmed.
+        for take in (self._take, self._start):
+            host = await take()
+            try:
+                evaluations = await host.evaluate(sources, limits)
+            except HostLost as error:
+                lost = error
+                continue
+            finally:
+                await self._give_back(host)
+            # Earlier programs may have left less memory than the limit: a new host decides.
+            if host.was_new or not _out_of_memory(evaluations):
+                return evaluations
         assert lost is not None
         if lost.from_outside:
             raise VMError(f"{lost}; a second host did not get to the end either") from lost
@@ -60,7 +64,7 @@ class WasmVM:
 
     async def info(self) -> VMInfo:
         """See SemaVM.info."""
-        async with self._slots:
+        async with self._slots.one():
             host = await self._take()
             await self._give_back(host)
         node, _, build = await self._install()

@@ -9,7 +9,9 @@ from pytest_sema_bench.settings import Limits
 
 T = TypeVar("T")
 
-_POLL_S = 0.5
+OF_PROCESSOR_TIME = "of processor time"
+"""What is said of a source that has used up its processor time."""
+_POLL_S = 0.25
 
 
 class Overdue(Exception):
@@ -29,7 +31,7 @@ async def watched(work: Coroutine[Any, Any, T], cpu_s: Callable[[], float], limi
             if used == last_used:
                 waited_s += polled - last
             if used - before > limits.cpu_s:
-                raise Overdue(f"stopped after {limits.cpu_s:g} s of processor time")
+                raise Overdue(f"stopped after {limits.cpu_s:g} s {OF_PROCESSOR_TIME}")
             if waited_s > limits.wall_s:
                 raise Overdue(f"stopped after {limits.wall_s:g} s of waiting")
     finally:

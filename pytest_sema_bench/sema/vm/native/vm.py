@@ -17,6 +17,7 @@ from pytest_sema_bench.sema.vm.native.cell import ENVIRONMENT, Cell, make_cell
 from pytest_sema_bench.sema.vm.native.retrace import retraced
 from pytest_sema_bench.sema.vm.native.session import Session, SessionLost, SourceResult
 from pytest_sema_bench.sema.vm.protocol import ErrorClass, Evaluation, VMInfo
+from pytest_sema_bench.sema.vm.slots import Slots
 from pytest_sema_bench.sema.vm.wasm import too_long
 from pytest_sema_bench.sema.vm.watch import Overdue
 from pytest_sema_bench.settings import Limits
@@ -50,7 +51,7 @@ class NativeVM:
 
     def __init__(self, n_hosts: int, binary: Path) -> None:
         self._path = binary
-        self._slots = asyncio.Semaphore(n_hosts)
+        self._slots = Slots(n_hosts)
         self._running: set[Session] = set()
         self._ready = asyncio.Lock()
         self._binary: _Binary | VMError | None = None
@@ -61,14 +62,18 @@ class NativeVM:
         if refused := too_long(sources, limits):
             return refused
         binary = await self._find()
-        async with self._slots:
-            for is_last in (False, True):
-                try:
-                    return await self._evaluate(binary, sources, limits)
-                except SessionLost as lost:
-                    if is_last:
-                        raise VMError(f"{lost}; a second one did not get to the end") from lost
-        raise AssertionError("unreachable")
+
+        async def evaluate(limits: Limits) -> tuple[Evaluation, ...]:
+            try:
+                return await self._evaluate(binary, sources, limits)
+            except SessionLost:
+                pass
+            try:
+                return await self._evaluate(binary, sources, limits)
+            except SessionLost as lost:
+                raise VMError(f"{lost}; a second one did not get to the end") from lost
+
+        return await self._slots.evaluate(evaluate, limits)
 
     async def info(self) -> VMInfo:
         """See SemaVM.info."""
