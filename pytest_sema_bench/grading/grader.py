@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pytest_sema_bench.errors import TaskError
 from pytest_sema_bench.extraction import Extracted, extract
 from pytest_sema_bench.grading.judge import (
     CaseRun,
@@ -20,7 +19,7 @@ from pytest_sema_bench.grading.judge import (
     skipped,
 )
 from pytest_sema_bench.grading.names import NameBook
-from pytest_sema_bench.grading.prepare import Prepared, prepare
+from pytest_sema_bench.grading.prepare import Prepared, check_given, prepare
 from pytest_sema_bench.grading.probe import Probe
 from pytest_sema_bench.grading.rules import Loaded
 from pytest_sema_bench.grading.sources import make_sources
@@ -185,7 +184,8 @@ class Grader:
         sources = make_sources(task, index, blocks, prepared, probe, probe.call)
         results = await self._vm.evaluate(sources.in_order, self._limits)
         if sources.i_given is not None:
-            _check_given(task, results[sources.i_given], probe)
+            error = results[sources.i_given].error
+            check_given(task, case, error and probe.scrub(error))
         results = tuple(_readable(probe, result) for result in results[len(sources.before) :])
         n_loaded = len(sources.blocks) + len(sources.after)
         evaluation = blame(results[: n_loaded + 1])
@@ -235,13 +235,6 @@ def _unloaded(results: Sequence[Evaluation]) -> frozenset[int]:
 def _string_literal(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _check_given(task: Task, given: Evaluation, probe: Probe) -> None:
-    """Raises TaskError if what a case gives does not run."""
-    if given.error is not None:
-        message = f"the `given` of a case does not run: {probe.scrub(given.error)}"
-        raise TaskError(task.path, task.line, message)
 
 
 def _readable(probe: Probe, evaluation: Evaluation) -> Evaluation:

@@ -11,7 +11,7 @@ from pytest_sema_bench.sema.names import symbols_in
 from pytest_sema_bench.sema.value import Value
 from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.settings import Limits
-from pytest_sema_bench.suite.task import GradeKind, Task
+from pytest_sema_bench.suite.task import Case, GradeKind, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,21 @@ async def prepare(task: Task, names: NameBook, vm: SemaVM, limits: Limits) -> Pr
     )
 
 
+async def check_evaluates(task: Task, vm: SemaVM, limits: Limits) -> None:
+    """Raises TaskError, with the line of the case, for what a task expects or gives and cannot."""
+    await _expected(task, vm, limits)
+    for case in task.cases:
+        if case.given is not None:
+            check_given(task, case, (await vm.evaluate([case.given], limits))[0].error)
+
+
+def check_given(task: Task, case: Case, error: str | None) -> None:
+    """Raises TaskError if what a case gives ended in an error."""
+    if error is not None:
+        message = f"the `given` of a case does not run: {error}"
+        raise TaskError(task.path, case.line, message)
+
+
 async def _expected(task: Task, vm: SemaVM, limits: Limits) -> tuple[tuple[Value, ...], ...]:
     probe = Probe("expected", task.task_hash)
     quoted = task.kind is GradeKind.VALUE
@@ -55,15 +70,15 @@ async def _expected(task: Task, vm: SemaVM, limits: Limits) -> tuple[tuple[Value
     ]
     results = iter((await vm.evaluate([probe.source(), *sources], limits))[1:])
 
-    def value_of(text: str) -> Value:
+    def value_of(text: str, line: int) -> Value:
         evaluation = next(results)
         reading = probe.read(evaluation.value)
         why = evaluation.error or "it has no value that could be compared"
         if reading is None or _is_opaque(reading.value):
-            raise TaskError(task.path, task.line, f"equals: {text!r} cannot be evaluated: {why}")
+            raise TaskError(task.path, line, f"equals: {text!r} cannot be evaluated: {why}")
         return reading.value
 
-    return tuple(tuple(value_of(text) for text in case.equals) for case in task.cases)
+    return tuple(tuple(value_of(text, case.line) for text in case.equals) for case in task.cases)
 
 
 def _is_opaque(value: Value) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_sema_bench.errors import BenchError, CannotWrite, StopAsked, TaskError
+from pytest_sema_bench.grading.soundness import Soundness
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.github import junit_properties, without_commands
 from pytest_sema_bench.report.item_text import failure_lines, void_lines
@@ -41,15 +42,18 @@ class VoidItem(Exception):
 class TaskFile(pytest.File):
     """One YAML file: one item per model, configuration and sample."""
 
-    def __init__(self, *, run: Run, **kwargs: Any) -> None:
+    def __init__(self, *, run: Run, soundness: Soundness, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._run = run
+        self._soundness = soundness
 
     def collect(self) -> Iterator["TaskItem"]:
-        """The file's items. A malformed task is a collection error with file and line."""
+        """The file's items. A task that no answer could pass is an error with file and line."""
         try:
             task = load_task(self.path)
             self._run.add_task(task)
+            if not is_dry(self.config):
+                self._soundness.check(task)
         except TaskError as error:
             raise self.CollectError(str(error)) from None
         for work in self._run.plan.items(task):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.grading.soundness import Soundness
 from pytest_sema_bench.options import OPTIONS, read_settings
 from pytest_sema_bench.plugin.controller import Controller
 from pytest_sema_bench.plugin.estimate import Estimating
@@ -124,6 +125,7 @@ class Collecting:
     def __init__(self, config: pytest.Config, run: Run) -> None:
         self._config = config
         self._run = run
+        self._soundness = Soundness(run.plan.settings.vm)
         self._levels = {level.name for level in levels_of(run.plan.tasks_root)}
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> TaskFile | None:
@@ -132,8 +134,14 @@ class Collecting:
             return None
         if not self._is_task(file_path):
             return None
-        file: TaskFile = TaskFile.from_parent(parent, path=file_path, run=self._run)
+        file: TaskFile = TaskFile.from_parent(
+            parent, path=file_path, run=self._run, soundness=self._soundness
+        )
         return file
+
+    def pytest_collection_finish(self) -> None:
+        """End what the tasks were tried with."""
+        self._soundness.close()
 
     def _is_task(self, path: Path) -> bool:
         """Whether it lies in a suite, in a level's folder, or was named on the command line."""

@@ -7,7 +7,7 @@ A file that breaks it raises `TaskError` with path and line.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ class Case:
     numeric: bool = False
     tolerance: float = 0.0
     public: bool = False
+    line: int = field(default=1, compare=False)
+    """Its line in the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,9 +223,12 @@ def _make(file: UserFile, suite: Suite | None) -> Task:
                 "equals": _forms(case.get("equals")),
                 "prints": tuple(case.get("prints", ())),
                 "numeric": case.get("numeric", "tolerance" in case),
+                "line": file.line(
+                    ["grade", "cases", n] if "cases" in grade else ["grade", "equals"]
+                ),
             }
         )
-        for case in raw_cases
+        for n, case in enumerate(raw_cases)
     )
     return Task(
         id=data["id"],

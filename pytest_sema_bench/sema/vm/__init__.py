@@ -6,7 +6,14 @@ What the evaluated program does wrong comes back as an `Evaluation`; `VMError` i
 only for what is not the program's doing. Nothing outside this package starts a process.
 """
 
-from pytest_sema_bench.sema.vm.choice import FORMS, OPTION, Backend, VMChoice, read_choice
+from pytest_sema_bench.sema.vm.choice import (
+    FORMS,
+    OPTION,
+    Backend,
+    VMChoice,
+    read_choice,
+    vm_identity,
+)
 from pytest_sema_bench.sema.vm.protocol import ErrorClass, Evaluation, SemaVM, VMInfo
 
 __all__ = [
@@ -19,6 +26,7 @@ __all__ = [
     "VMInfo",
     "create_vm",
     "read_choice",
+    "vm_identity",
 ]
 
 

@@ -1,13 +1,15 @@
 """Which VM `--sema-vm` means: a backend, and where the build of one's own is, if it is one."""
 
+import hashlib
 import os
 import shutil
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
 
 from pytest_sema_bench.errors import SettingsError
-from pytest_sema_bench.sema.vm.install import EXECUTED
+from pytest_sema_bench.sema.vm.install import EXECUTED, lock_hash
 
 OPTION = "--sema-vm"
 BINARY_VARIABLE = "SEMA_BIN"
@@ -45,6 +47,23 @@ def read_choice(text: str) -> VMChoice:
     if backend is Backend.NATIVE:
         return VMChoice(backend=backend, path=_binary(text, given))
     return VMChoice(backend=backend, path=given and _folder(text, given))
+
+
+@cache
+def vm_identity(text: str) -> str:
+    """What tells the VM that the option's text means from all others, without starting it.
+
+    Raises SettingsError if there is none.
+    """
+    choice = read_choice(text)
+    if choice.path is None:
+        return f"{choice.backend.value} {lock_hash()}"
+    files = [choice.path] if choice.path.is_file() else [choice.path / name for name in EXECUTED]
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return f"{choice.backend.value} {digest.hexdigest()}"
 
 
 def _binary(text: str, given: Path | None) -> Path:

@@ -40,14 +40,18 @@ def pinned_version() -> str:
     return version
 
 
+def lock_hash() -> str:
+    """The hash of our lock file, which pins what is installed byte for byte."""
+    return hashlib.sha256(_shipped("package-lock.json")).hexdigest()
+
+
 def install(node: Node, say: Callable[[str], None] = say_on_stderr) -> tuple[Path, str]:
     """The folder of the npm package and the hash of what it executes, installed if need be.
 
     Safe when several processes call it at once. With a filled cache nothing is fetched and
     npm is not needed. Raises VMError, with npm's own words if it is npm that fails.
     """
-    lock_hash = hashlib.sha256(_shipped("package-lock.json")).hexdigest()
-    folder = cache_folder() / f"wasm-{pinned_version()}-{lock_hash[:12]}"
+    folder = cache_folder() / f"wasm-{pinned_version()}-{lock_hash()[:12]}"
     if build := _intact(folder):
         return folder / _PACKAGE, build
     if node.npm is None:
