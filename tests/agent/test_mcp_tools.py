@@ -50,6 +50,11 @@ def with_tools(server: McpServer, look: Callable[[Toolbox], object]) -> None:
     asyncio.run(converse())
 
 
+def new_processes(before: set[psutil.Process]) -> set[psutil.Process]:
+    """The children of this process, without those that were there before."""
+    return set(psutil.Process().children()) - before
+
+
 def test_the_model_sees_what_the_server_says() -> None:
     """Names, descriptions and schemas are the server's; only those included are offered."""
     seen: list[dict[str, object]] = []
@@ -128,14 +133,15 @@ def test_no_process_outlives_its_conversation() -> None:
 
     async def converse() -> None:
         async with mcp_toolbox(ODD):
-            assert len(psutil.Process().children()) == 1
+            assert len(new_processes(before)) == 1
         task = asyncio.create_task(cancelled())
         await asyncio.sleep(3)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
+    before = set(psutil.Process().children())
     asyncio.run(converse())
-    assert psutil.Process().children() == []
+    assert new_processes(before) == set()
 
 
 @pytest.mark.parametrize(

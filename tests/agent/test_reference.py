@@ -87,7 +87,7 @@ def test_call_ids_are_the_same_each_time() -> None:
     task = SUITE[0]
     body = {
         "messages": [{"role": "user", "content": task.full_prompt}],
-        "tools": [{"function": {"name": "eval_code"}}],
+        "tools": [{"function": {"name": "eval_code", "parameters": {"required": ["code"]}}}],
     }
     replies = [ReferenceModel(SUITE)(body) for _ in range(2)]
     assert replies[0] == replies[1]

@@ -30,4 +30,4 @@ def test_the_file_alone_never_asks_a_model(bench_dir: BenchDir) -> None:
     _configure(bench_dir, 'model = "kimi-k2.6"')
     result = bench_dir.run_here(REFERENCE)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: *pyproject.toml: *unknown key 'model'; known keys are*"])
+    result.stderr.fnmatch_lines(["ERROR: *pyproject.toml:3: *unknown key 'model'; known keys are*"])

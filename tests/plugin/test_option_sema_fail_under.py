@@ -46,7 +46,7 @@ def test_the_floor_may_stand_in_pyproject(gated: GatedDir) -> None:
     pyproject = gated.path / "pyproject.toml"
     rules = 'fail-under = 80\nbaseline = "base.json"'
     pyproject.write_text(f"{pyproject.read_text()}\n{rules}\n")
-    result = gated.run(SIX)
+    result = gated.run(SIX, "--sema-baseline-new")
     assert result.ret == REGRESSED
     result.stdout.fnmatch_lines(["gate: REGRESSED*", "*  sema-bench baseline save *"])
 

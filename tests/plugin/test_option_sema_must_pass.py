@@ -54,7 +54,7 @@ def test_a_must_pass_task_that_was_left_out_is_a_doubt(gated: GatedDir) -> None:
 REFUSED = {
     "a name that no task has": ("addinng-1", "*addinng-1*"),
     "half an expression": ("L1 and", "must-pass expression 'L1 and'*"),
-    "no expression": ("", "must-pass expression ''*"),
+    "no expression": ("", "--sema-must-pass: found '', expected a text that says something*"),
     "a call": ("exit()", "must-pass expression 'exit()'*expected names joined by and, or, not*"),
 }
 
