@@ -159,7 +159,8 @@ class Summary:
         for line in self._trouble:
             terminalreporter.write_line(f"sema-bench: {line}")
         terminalreporter.write_line(f"run folder: {self.shown_run_folder}")
-        terminalreporter.write_line(f"report:     {self.shown_run_folder / 'report.html'}")
+        if (self._run.folder.path / "report.html").is_file():
+            terminalreporter.write_line(f"report:     {self.shown_run_folder / 'report.html'}")
 
     def _lines(self, *, markdown: bool = False) -> Iterator[str]:
         yield from table_lines(self.tables, markdown=markdown)

@@ -101,7 +101,10 @@ def _remarks(total: Row) -> Iterator[str]:
     """What keeps the rows from adding up, or makes them weaker than they look."""
     of = f"of {total.n_runs}"
     if total.n_missing:
-        yield f"missing: {total.n_missing} {of} items have no record; the rates leave them out"
+        yield (
+            f"missing: {total.n_missing} {of} items have no record; the rates leave them out, and "
+            "--sema-resume asks them"
+        )
     if total.n_void:
         reasons = ", ".join(f"{reason} ×{n}" for reason, n in total.void_reasons)
         yield (

@@ -126,7 +126,7 @@ def test_stopping_early_cancels_what_is_in_flight(
     assert result.ret in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
     assert len(bench_dir.records()) == n_wrong
     missing = f"missing: {4 - n_wrong} of 4 items have no record; the rates leave them out"
-    result.stdout.fnmatch_lines([missing])
+    result.stdout.fnmatch_lines([f"{missing}, and --sema-resume asks them"])
     assert missing in (bench_dir.run_folder / "summary.md").read_text()
 
 

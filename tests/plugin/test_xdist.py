@@ -129,7 +129,8 @@ def test_ctrl_c_leaves_a_complete_folder_and_no_process(
     assert psutil.wait_procs(children, timeout=SOON_S)[1] == []
     total = read_table(bench_dir.output, "m-tools")["all"]
     assert (total["tasks"], total["passed"]) == ("4", "1")
-    assert "missing: 3 of 4 items have no record; the rates leave them out" in bench_dir.output
+    missing = "missing: 3 of 4 items have no record; the rates leave them out, and "
+    assert f"{missing}--sema-resume asks them" in bench_dir.output
     state = json.loads((bench_dir.run_folder / "run.json").read_text())
     assert (state["state"], state["exit_status"]) == ("incomplete", 2)
     assert "missing: 3 of 4" in (bench_dir.run_folder / "summary.md").read_text()

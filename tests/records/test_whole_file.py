@@ -28,3 +28,12 @@ def test_a_file_that_is_not_finished_is_not_there(tmp_path: Path) -> None:
         file.writelines(["half", "\ud800"])
     assert path.read_text() == "first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")
+def test_what_is_no_file_is_written_to_and_stays() -> None:
+    """A device is not replaced by a file: a full one says so and is a device afterwards."""
+    full = Path("/dev/full")
+    with pytest.raises(OSError, match="No space left"), whole_file(full) as file:
+        file.write("some text")
+    assert full.is_char_device()

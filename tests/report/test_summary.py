@@ -128,7 +128,8 @@ def test_several_samples_have_a_column_of_runs() -> None:
 REMARKS: dict[str, tuple[dict[str, Any], str]] = {
     "missing": (
         {"n_missing": 3},
-        "missing: 3 of 15 items have no record; the rates leave them out",
+        "missing: 3 of 15 items have no record; the rates leave them out, and "
+        "--sema-resume asks them",
     ),
     "void": (
         {"n_void": 3, "void_reasons": (("budget", 2), ("api error", 1))},
