@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_sema_bench.gate.power import vector_test
+from pytest_sema_bench.gate.power import ROUNDING, vector_test
 from pytest_sema_bench.gate.stats import ALPHA
 from pytest_sema_bench.gate.task_results import Group, Results
 
 SPLITS = 2000
 _FALL = 0.05
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +73,6 @@ def _split(group: Group, size: int, seed: int, n: int) -> Split:
     return Split(
         n_samples=size,
         n_tasks=len(tasks),
-        fires=float((p <= ALPHA + _ROUNDING).mean()),
-        fell_five=float((fall >= _FALL - _ROUNDING).mean()),
+        fires=float((p <= ALPHA + ROUNDING).mean()),
+        fell_five=float((fall >= _FALL - ROUNDING).mean()),
     )

@@ -25,7 +25,7 @@ _CELLS = 400_000
 """Size of the arrays that are worked on at once, so that memory stays small."""
 _SAMPLE_COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)
 # What Fourier transforms give may miss the level by a hair where the exact p meets it.
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 _HALVINGS = 5
 """A drop is enclosed within 1/32; between its ends the chances are as good as on a line."""
 _FFT_STEP = 64
@@ -92,7 +92,7 @@ def chance(design: Design, drop: float, *, seed: int = 0, n: int = SIMULATIONS) 
     # Another stream than the baseline's: the two must not share their luck.
     run = np.random.default_rng([seed, 1]).binomial(design.n_run, after)
     p = vector_test(design.n_base, design.n_run).p_worse(base, run)
-    fires = p <= design.alpha + _ROUNDING
+    fires = p <= design.alpha + ROUNDING
     fall = float((before - after).mean())
     return Chance(drop=drop, rate_fall=fall, fires=float(fires.mean()))
 

@@ -22,7 +22,7 @@ from pytest_sema_bench.report.ladder import ladder_lines
 from pytest_sema_bench.report.runs import merge_runs
 from pytest_sema_bench.report.summary import error_lines, table_lines
 from pytest_sema_bench.run.run import Run
-from pytest_sema_bench.tables.ladder import make_ladders
+from pytest_sema_bench.tables.ladder import Ladder, make_ladders
 from pytest_sema_bench.tables.levels import Table, make_tables
 from pytest_sema_bench.tables.vm_errors import ErrorTable, make_error_tables
 
@@ -42,6 +42,7 @@ class Summary:
         self.tables: tuple[Table, ...] = ()
         self.records: tuple[Record, ...] = ()
         self._error_tables: tuple[ErrorTable, ...] = ()
+        self._ladders: tuple[Ladder, ...] = ()
         self._trouble: list[str] = []
         self._others_failed = False
         self._skipped: set[str | None] = set()
@@ -90,6 +91,7 @@ class Summary:
         self.records, levels = run.records, run.manifest.levels
         self.tables = make_tables(run.records, run.items, levels)
         self._error_tables = make_error_tables(run.records, levels)
+        self._ladders = make_ladders(run.records)
         return run
 
     def _write(self, session: pytest.Session, run: RunData, exit_status: int) -> None:
@@ -165,7 +167,7 @@ class Summary:
     def _lines(self, *, markdown: bool = False) -> Iterator[str]:
         yield from table_lines(self.tables, markdown=markdown)
         yield from error_lines(self._error_tables, markdown=markdown)
-        yield from ladder_lines(make_ladders(self.records), markdown=markdown)
+        yield from ladder_lines(self._ladders, markdown=markdown)
         if self.judgement is not None and self._judge is not None:
             yield from judgement_lines(self._judge, self.judgement, markdown=markdown)
             yield ""

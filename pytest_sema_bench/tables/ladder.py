@@ -64,22 +64,18 @@ class Ladder:
 def make_ladders(records: Sequence[Record]) -> tuple[Ladder, ...]:
     """A ladder for each model that was asked in two arms or more, in order of appearance."""
     arms = {arm.name: arm for arm in LADDER}
-    groups: dict[str, dict[str, Group]] = {}
-    for group in group_records(records):
-        if group.setup.config in arms:
-            groups.setdefault(group.setup.model, {})[group.setup.config] = group
+    by_model: dict[str, dict[str, list[Record]]] = {}
+    for record in records:
+        if record.config in arms:
+            by_model.setdefault(record.model, {}).setdefault(record.config, []).append(record)
     return tuple(
         Ladder(
             model=model,
-            rungs=tuple(
-                _rung(arms[name], [r for r in records if (r.model, r.config) == (model, name)])
-                for name in arms
-                if name in found
-            ),
-            effects=tuple(_effects(found)),
+            rungs=tuple(_rung(arm, found[name]) for name, arm in arms.items() if name in found),
+            effects=tuple(_effects({name: group_records(of)[0] for name, of in found.items()})),
         )
-        for model in dict.fromkeys(record.model for record in records)
-        if len(found := groups.get(model, {})) >= _MIN_ARMS
+        for model, found in by_model.items()
+        if len(found) >= _MIN_ARMS
     )
 
 
