@@ -1,6 +1,6 @@
 """What a run tells GitHub Actions: the step summary, and annotations at the tasks' files.
 
-Registered only where GitHub runs the job. GitLab and others read JUnit's file, which `collect`
+Registered only where GitHub runs the job. GitLab and others read JUnit's file, which `items`
 gives its properties.
 """
 
