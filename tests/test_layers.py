@@ -10,8 +10,8 @@ PACKAGE = PROJECT / "pytest_sema_bench"
 NAME = PACKAGE.name
 
 ROOMS = (
-    *("plugin", "cli", "report", "run", "tables", "gate", "agent", "grading", "extraction"),
-    *("docsearch", "suite", "limits", "chat", "sema", "catalog", "records"),
+    *("plugin", "cli", "report", "dataset", "reward", "run", "tables", "gate", "agent", "grading"),
+    *("extraction", "docsearch", "suite", "limits", "chat", "sema", "catalog", "records"),
     *("options", "settings", "base_url", "user_file", "redaction", "cache", "errors"),
 )
 """Top down: a room imports from itself and from those that come after it."""

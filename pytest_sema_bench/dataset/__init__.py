@@ -1,0 +1,1 @@
+"""Training data: rows from sources, runs and suites, each proven on the VM."""
