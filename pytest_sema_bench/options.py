@@ -247,9 +247,9 @@ OPTIONS = (
     ),
     Option(
         "across",
-        "vm",
+        "WHAT",
         TEXT,
-        "the difference from the baseline that is meant; all else must be the same",
+        "the differences from the baseline that are meant, of vm, docs, prompt, tools, config",
     ),
     Option("gate", "on|off", SWITCH, "off: compare and say so, but leave pytest its exit status"),
     Option("must-pass", "EXPR", TEXT, "tasks that must pass, such as 'L1 or palindrome'"),

@@ -125,7 +125,7 @@ class Settings:
     baseline_new: bool = False
     """Whether the baseline need not exist yet."""
     across: str | None = None
-    """The difference from the baseline that is meant: `vm`."""
+    """The differences from the baseline that are meant: `vm,docs`."""
     gate: bool = True
     """Whether baseline, must-pass tasks and floor decide the exit status."""
     must_pass: str | None = None

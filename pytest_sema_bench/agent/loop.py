@@ -255,14 +255,19 @@ class _Loop:
         )
 
 
+def prompt_source(config: Config) -> str:
+    """The text that the system prompt of a configuration is made of, for whatever version."""
+    if config.system_prompt is not None:
+        return config.system_prompt.read_text(encoding="utf-8")
+    name = "system.md" if config.primer else "cold.md"
+    return (files("pytest_sema_bench.agent.prompts") / name).read_text("utf-8")
+
+
 @cache
 def system_prompt(config: Config, sema: str | None = None) -> str:
     """What every conversation of a configuration starts with, for a version of Sema."""
-    if config.system_prompt is not None:
-        text = config.system_prompt.read_text(encoding="utf-8")
-    else:
-        name = "system.md" if config.primer else "cold.md"
-        text = (files("pytest_sema_bench.agent.prompts") / name).read_text("utf-8")
+    text = prompt_source(config)
+    if config.system_prompt is None:
         text = text_on(text, sema or pinned_version())
     if not config.has_tools:
         return text.strip()

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_sema_bench.errors import SettingsError
-from pytest_sema_bench.gate.compare import Across, Compared, compare
+from pytest_sema_bench.gate.across import read_across
+from pytest_sema_bench.gate.compare import Compared, compare
 from pytest_sema_bench.gate.load import load_results
 from pytest_sema_bench.gate.task_results import Results, merge
 from pytest_sema_bench.gate.verdict import GateRules, GateVerdict, decide
@@ -34,8 +35,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("runs", type=Path, metavar="RUN", nargs="+")
     parser.add_argument(
         "--across",
-        choices=[across.value for across in Across],
-        help="the difference that is meant: what ran on another VM is compared all the same",
+        metavar="WHAT",
+        help="the differences that are meant, of vm, docs, prompt, tools, config, with commas "
+        "between: they are compared all the same, and nothing else may differ",
     )
     parser.add_argument("--gate", action="store_true", help="judge, and end with the gate's status")
     parser.add_argument("--must-pass", metavar="EXPR", help="tasks that must pass: 'L1 or reverse'")
@@ -55,11 +57,11 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _run(arguments: argparse.Namespace) -> int:
     try:
         rules = _rules(arguments)
+        across = read_across(arguments.across, "--across") if arguments.across else frozenset()
         base = load_results(arguments.base)
         run = merge([load_results(path) for path in arguments.runs])
         if rules and rules.must_pass:
             rules.must_pass.check(_known_names(base, run))
-        across = Across(arguments.across) if arguments.across else None
         compared = compare(base, run, across=across)
         verdict = decide(compared.run, rules, compared) if rules else None
     except SettingsError as error:

@@ -42,6 +42,12 @@ def holding(rows: Iterable[_AnyRow], version: str) -> tuple[_AnyRow, ...]:
     return tuple(row.on(version) for row in rows if version in row.versions)
 
 
+def data_files(*patterns: str) -> list[str]:
+    """The texts of the package's files that match, by name."""
+    found = (path for p in patterns for path in sorted(docs_folder().glob(p)))
+    return [path.read_text("utf-8") for path in found]
+
+
 def docs_folder() -> Path:
     """The folder of the package that holds the data files."""
     return Path(str(files("pytest_sema_bench.docsearch")))

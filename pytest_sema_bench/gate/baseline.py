@@ -126,6 +126,7 @@ class _BaselineReader:
                 setup=setup,
                 tasks=tuple(sorted(results, key=lambda result: result.task)),
                 kept_usage=_read_usage(usage),
+                asked={name: str(label) for name, label in entry.get("asked", {}).items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             self._refuse("models", f"not a model's entry: {error!r} in {str(entry)[:80]}")
@@ -202,6 +203,7 @@ def _group_entry(group: Group) -> dict[str, Any]:
         "config": group.setup.config,
         "vm": graded[0].vm if graded else None,
         "grader": graded[0].grader if graded else None,
+        **({"asked": dict(group.asked)} if group.asked else {}),
         "n_samples": group.n_samples,
         "usage": {
             "n_items": usage.n_items,

@@ -4,13 +4,13 @@ Only tasks of the same version, graded by the same VM and grader on both sides, 
 What is left out is named. Nothing is decided here: that is the gate's.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property
 from statistics import fmean
 
+from pytest_sema_bench.gate.across import Across, asked_otherwise, told
 from pytest_sema_bench.gate.stats import (
     PairedCounts,
     PairedTest,
@@ -19,13 +19,8 @@ from pytest_sema_bench.gate.stats import (
     paired_test,
 )
 from pytest_sema_bench.gate.task_results import Group, Results, TaskResult, Usage
+from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.suite import OTHER, in_order, one_suite
-
-
-class Across(Enum):
-    """A difference between two runs that a comparison may be about."""
-
-    VM = "vm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +93,8 @@ class Comparison:
     """Tasks that only the run has."""
     level_order: tuple[str, ...] = ()
     """The levels of the suite, in order; () if that is not known."""
+    differs: tuple[str, ...] = ()
+    """What else than the model differs, where nothing is said of what is meant."""
 
     @property
     def name(self) -> str:
@@ -109,7 +106,7 @@ class Comparison:
         """What is unusual about the pairing."""
         if self.base.name == self.run.name:
             return None
-        return f"{self.run.name} is compared with {self.base.name}, the only one on each side"
+        return f"{self.run.name} is compared with {self.base.name}, its only counterpart"
 
     @cached_property
     def test(self) -> PairedTest | None:
@@ -190,30 +187,22 @@ class Compared:
     """Models and configurations that the run lacks."""
     only_in_run: tuple[str, ...]
     """Models and configurations that the baseline lacks."""
-    across: Across | None = None
-    """The difference that is meant; all else must be the same."""
+    across: frozenset[Across] = frozenset()
+    """The differences that are meant; all else must be the same."""
 
     @property
     def meant(self) -> str | None:
         """`vm: native 2.0.0 (…) against wasm 1.36.0 (…)`; None if no difference is meant."""
-        if self.across is None:
-            return None
-        run, base = (" and ".join(_vms(results)) or "none" for results in (self.run, self.base))
-        told = f"{run} on both sides" if run == base else f"{run} against {base}"
-        return f"{self.across.value}: {told}"
+        return "; ".join(told(a, self.base, self.run) for a in Across if a in self.across) or None
 
 
-def _vms(results: Results) -> list[str]:
-    tasks = (task for group in results.groups for task in group.tasks)
-    return sorted({task.vm for task in tasks if task.vm is not None})
-
-
-def compare(base: Results, run: Results, *, across: Across | None = None) -> Compared:
+def compare(base: Results, run: Results, *, across: Collection[Across] = frozenset()) -> Compared:
     """Both results side by side, paired by model and configuration.
 
     One model on each side makes a pair even if the names differ: an old model and a new one, or
-    one model with another prompt. What differs in `across` is compared all the same. Raises
-    SettingsError for runs of different suites.
+    one model with another prompt. What differs in `across` is compared all the same; once it
+    names anything, prompt, tools, documentation and configuration must be the same too, unless
+    they are named. Raises SettingsError for runs of different suites.
     """
     one_suite((results.source, results.suite) for results in (base, run))
     levels = run.levels or base.levels
@@ -222,6 +211,8 @@ def compare(base: Results, run: Results, *, across: Across | None = None) -> Com
     base_of = {setup: setup for setup in runs if setup in bases}
     if not base_of and len(bases) == len(runs) == 1:
         base_of = dict(zip(runs, bases, strict=True))
+    if not base_of and Across.CONFIG in across:
+        base_of = _by_model(bases, runs)
     return Compared(
         base=base,
         run=run,
@@ -230,19 +221,35 @@ def compare(base: Results, run: Results, *, across: Across | None = None) -> Com
         ),
         only_in_base=tuple(setup.name for setup in bases if setup not in base_of.values()),
         only_in_run=tuple(setup.name for setup in runs if setup not in base_of),
-        across=across,
+        across=frozenset(across),
     )
 
 
+def _by_model(bases: Iterable[Setup], runs: Iterable[Setup]) -> dict[Setup, Setup]:
+    """What each model's only configuration in the run is held against: its only one before."""
+    counts = Counter(s.model for s in bases), Counter(s.model for s in runs)
+    only = {s.model: s for s in bases if counts[0][s.model] == 1}
+    return {s: only[s.model] for s in runs if counts[1][s.model] == 1 and s.model in only}
+
+
 def compare_groups(
-    base: Group, run: Group, levels: tuple[str, ...] = (), across: Across | None = None
+    base: Group,
+    run: Group,
+    levels: tuple[str, ...] = (),
+    across: Collection[Across] = frozenset(),
 ) -> Comparison:
-    """Two groups side by side, task by task; they may be of one run. `levels` is their order."""
+    """Two groups side by side, task by task; they may be of one run. `levels` is their order.
+
+    With `across` what was asked in yet another way is left out; without it that is told.
+    """
     runs, bases = run.by_task(), base.by_task()
     pairs, left_out = [], []
+    differs = tuple(asked_otherwise(base, run, across))
     for task in base.tasks:
         other = runs.get(task.task)
         why = _why_not(task, other, across)
+        if why is None and across and differs:
+            why = f"the {differs[0]}; name that too if it is meant"
         if other is not None and why is None:
             pairs.append(Pair(base=task, run=other))
         else:
@@ -254,10 +261,11 @@ def compare_groups(
         left_out=tuple(left_out),
         added=tuple(name for name in runs if name not in bases),
         level_order=levels,
+        differs=() if across else differs,
     )
 
 
-def _why_not(base: TaskResult, run: TaskResult | None, across: Across | None) -> str | None:
+def _why_not(base: TaskResult, run: TaskResult | None, across: Collection[Across]) -> str | None:
     """Why two results of a task cannot be compared; None if they can."""
     if run is None:
         return "not in the run"
@@ -270,7 +278,7 @@ def _why_not(base: TaskResult, run: TaskResult | None, across: Across | None) ->
         ("the VM changed", base.vm, run.vm),
         ("the grader changed", base.grader, run.grader),
     ):
-        if before != after and not (across is Across.VM and what == "the VM changed"):
+        if before != after and not (Across.VM in across and what == "the VM changed"):
             return f"{what}: {before}, now {after}"
     return None
 

@@ -30,6 +30,6 @@ def run_results(run: RunData) -> Results:
         date=run.manifest.start,
         suite=run.suite,
         levels=run.manifest.levels,
-        groups=group_records(run.records, run.items),
+        groups=group_records(run.records, run.items, run.manifest.asked),
         incomplete=f"the run's state is '{state}'" if state else None,
     )

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_sema_bench.errors import BenchError, SettingsError, TaskError
-from pytest_sema_bench.gate.compare import Across, Compared, compare
+from pytest_sema_bench.gate.across import Across, read_across
+from pytest_sema_bench.gate.compare import Compared, compare
 from pytest_sema_bench.gate.load import load_results, run_results
 from pytest_sema_bench.gate.task_results import Results, TaskResult
 from pytest_sema_bench.gate.verdict import (
@@ -48,8 +49,8 @@ class Judge:
     baseline_path: Path | None
     baseline: Results | None
     """None if no baseline is asked for, or there is no such file yet."""
-    across: Across | None = None
-    """The difference from the baseline that is meant."""
+    across: frozenset[Across] = frozenset()
+    """The differences from the baseline that are meant."""
     decides: bool = True
     """Whether the exit status is the gate's, or the verdict is only shown."""
     alone: bool = True
@@ -125,16 +126,12 @@ def confirmations(records: Iterable[Record]) -> tuple[Confirmation, ...]:
     )
 
 
-def _across(settings: Settings) -> Across | None:
+def _across(settings: Settings) -> frozenset[Across]:
     if settings.across is None:
-        return None
+        return frozenset()
     if settings.baseline is None:
         raise SettingsError("--sema-across goes with --sema-baseline, which is missing")
-    known = [across.value for across in Across]
-    if settings.across not in known:
-        found, wanted = repr(settings.across), " or ".join(known)
-        raise SettingsError(f"--sema-across: found {found}, expected {wanted}")
-    return Across(settings.across)
+    return read_across(settings.across, "--sema-across")
 
 
 def _check_names(must_pass: Selection, tasks_root: Path) -> None:

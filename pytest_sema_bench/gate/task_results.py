@@ -1,8 +1,8 @@
 """What a run or a baseline says about each task, stripped to what comparing two of them needs."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
 from pytest_sema_bench.errors import BenchError
@@ -80,6 +80,8 @@ class Group:
     tasks: tuple[TaskResult, ...]
     kept_usage: Usage | None = None
     """What a baseline file remembers of all its items together."""
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """The labels of prompt, tools, docs and configuration; without those that are not known."""
 
     @property
     def name(self) -> str:
@@ -127,15 +129,24 @@ class Results:
 
 
 def group_records(
-    records: Iterable[Record], planned: Iterable[PlannedItem] = ()
+    records: Iterable[Record],
+    planned: Iterable[PlannedItem] = (),
+    asked: Mapping[str, Mapping[str, str]] | None = None,
 ) -> tuple[Group, ...]:
-    """The groups of records, one for each item; what is planned without one is a void sample."""
+    """The groups of records, one for each item; what is planned without one is a void sample.
+
+    `asked` has, by `model-config`, what run.json says of what was asked.
+    """
     groups: dict[Setup, dict[str, list[Pairing]]] = defaultdict(lambda: defaultdict(list))
     for pairing in sorted(paired(records, planned), key=lambda pairing: pairing[0].item):
         item = pairing[0].item
         groups[item.setup][item.task].append(pairing)
     return tuple(
-        Group(setup=setup, tasks=tuple(_task_result(*task) for task in groups[setup].items()))
+        Group(
+            setup=setup,
+            tasks=tuple(_task_result(*task) for task in groups[setup].items()),
+            asked=(asked or {}).get(setup.name, {}),
+        )
         for setup in sorted(groups)
     )
 
@@ -149,8 +160,13 @@ def merge(parts: Sequence[Results]) -> Results:
         return parts[0]
     suite = one_suite((part.source, part.suite) for part in parts)
     groups: dict[Setup, dict[str, TaskResult]] = defaultdict(dict)
+    asked: dict[Setup, dict[str, str]] = defaultdict(dict)
     for part in parts:
         for group in part.groups:
+            for name, label in group.asked.items():
+                # Two labels make a third: such a run is like neither of its parts.
+                before = asked[group.setup].get(name, label)
+                asked[group.setup][name] = label if label == before else f"{before} and {label}"
             known = groups[group.setup]
             for task in group.tasks:
                 other = known.get(task.task)
@@ -163,7 +179,11 @@ def merge(parts: Sequence[Results]) -> Results:
         suite=suite,
         levels=max((part.levels for part in parts), key=len),
         groups=tuple(
-            Group(setup=setup, tasks=tuple(tasks[name] for name in sorted(tasks)))
+            Group(
+                setup=setup,
+                tasks=tuple(tasks[name] for name in sorted(tasks)),
+                asked=asked[setup],
+            )
             for setup, tasks in sorted(groups.items())
         ),
         incomplete="; ".join(incomplete) or None,

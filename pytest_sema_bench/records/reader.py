@@ -47,6 +47,8 @@ class RunJson:
     """Those of its suite, in order; () where it names none."""
     questions: Mapping[str, str] = field(default_factory=dict)
     """By `model-config`, a hash of all that is the same for every task."""
+    asked: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By `model-config`, the labels of what it puts before the model: prompt, tools, docs …"""
     task_hashes: Mapping[str, str] = field(default_factory=dict)
     grader: int | None = None
     git_commit: str | None = None
@@ -67,6 +69,7 @@ class RunJson:
             settings={**_OLD_SETTINGS, **(content.get("settings") or {})},
             levels=tuple((content.get("suite") or {}).get("levels") or ()),
             questions=dict(content.get("questions") or {}),
+            asked={name: dict(parts) for name, parts in (content.get("asked") or {}).items()},
             task_hashes=dict(content.get("task_hashes") or {}),
             grader=content.get("grader"),
             git_commit=_text(content.get("git_commit")),

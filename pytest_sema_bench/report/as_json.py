@@ -68,6 +68,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "usage": {"baseline": _usage(usage[0]), "run": _usage(usage[1])},
         "left_out": [{"task": entry.task, "why": entry.why} for entry in comparison.left_out],
         "added": list(comparison.added),
+        "differs": list(comparison.differs),
     }
 
 

@@ -65,6 +65,7 @@ def _one(comparison: Comparison, *, markdown: bool) -> Iterator[str]:
         yield safe(comparison.note)
         yield ""
     yield from _listed(_headline(comparison), markdown=markdown)
+    yield from _listed((safe(f"the {what}") for what in comparison.differs), markdown=markdown)
     yield ""
     yield from changed_lines(comparison, markdown=markdown)
     if comparison.pairs and comparison.total is not None:

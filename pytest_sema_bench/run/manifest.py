@@ -46,6 +46,7 @@ class Manifest:
                 "configs": [asdict(config) for config in plan.configs],
                 "docs": {**asdict(plan.docs), "backend": plan.docs.backend.value},
                 "questions": plan.questions,
+                "asked": plan.asked,
                 "vm": vm.label,
                 "grader": GRADER_VERSION,
                 "suite": suite and {**suite.id.as_json(), "levels": suite.level_names},

@@ -25,6 +25,7 @@ from pytest_sema_bench.docsearch.settings import (
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.policy import Judge
 from pytest_sema_bench.redaction import Redactor
+from pytest_sema_bench.run.asked import asked_parts
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.resume import question_hashes
 from pytest_sema_bench.sema.mcp_client import check_server
@@ -53,6 +54,11 @@ class Plan:
     def questions(self) -> dict[str, str]:
         """By `model-config`, a hash of all that is the same for every task."""
         return question_hashes((m, c) for m in self.models for c in self.configs)
+
+    @property
+    def asked(self) -> dict[str, dict[str, str]]:
+        """By `model-config`, what a comparison can be about."""
+        return asked_parts((m, c) for m in self.models for c in self.configs)
 
     @property
     def tasks_root(self) -> Path:

@@ -131,7 +131,7 @@ def test_models_are_paired_by_name() -> None:
 def test_one_model_on_each_side_makes_a_pair_whatever_its_name() -> None:
     """An old model and a new one can be compared; the note says that the names differ."""
     comparison = only(results_of(BEFORE, model="old"), results_of(AFTER, model="new"))
-    assert comparison.note == "new-tools is compared with old-tools, the only one on each side"
+    assert comparison.note == "new-tools is compared with old-tools, its only counterpart"
     assert len(comparison.pairs) == 4
 
 
