@@ -4,7 +4,8 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,7 @@ def _add_search(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="lexical (default), local, openai or sema; over [tool.sema-bench.docs] of the "
         "pyproject.toml in this folder",
     )
+    add_vm_option(parser)
     parser.set_defaults(run=lambda arguments: _search(parser, arguments))
 
 
@@ -194,11 +196,8 @@ def _search(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> i
 
 
 async def _single(query: str, arguments: argparse.Namespace) -> int:
-    search = _make_search(arguments.sema_docs)
-    try:
+    async with _opened(arguments) as search:
         found = await search.find(query, arguments.top or N_SHOWN)
-    finally:
-        await search.close()
     if arguments.json:
         print(json.dumps(_as_json(found), indent=2, ensure_ascii=False))
     else:
@@ -207,9 +206,8 @@ async def _single(query: str, arguments: argparse.Namespace) -> int:
 
 
 async def _batch(arguments: argparse.Namespace) -> int:
-    search = _make_search(arguments.sema_docs)
     n_bad = 0
-    try:
+    async with _opened(arguments) as search:
         # In bytes, so that a line that is no UTF-8 is one bad line and does not end the batch.
         for number, outcome in _queries(sys.stdin.buffer):
             if isinstance(outcome, str):
@@ -220,8 +218,6 @@ async def _batch(arguments: argparse.Namespace) -> int:
             found = await search.find(outcome["query"], n + _N_SPARE)
             line = {"id": outcome["id"], "names": list(found.names[:n])}
             print(json.dumps(line, ensure_ascii=False))
-    finally:
-        await search.close()
     return 1 if n_bad else 0
 
 
@@ -243,9 +239,19 @@ def _queries(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any] | str
             yield number, data
 
 
-def _make_search(option: str | None) -> Search:
-    root = Path.cwd()
-    return make_search(read_docs_settings(root, option))
+@asynccontextmanager
+async def _opened(arguments: argparse.Namespace) -> AsyncIterator[Search]:
+    """The search, of what holds for the VM; the pinned one need not be started for that."""
+    name = vm_name(arguments)
+    settings = read_docs_settings(Path.cwd(), arguments.sema_docs)
+    vm = None if name == "wasm" else create_vm(name, n_hosts=1)
+    search = make_search(settings, vm=vm)
+    try:
+        yield search
+    finally:
+        await search.close()
+        if vm is not None:
+            await vm.close()
 
 
 def _as_json(found: Found) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from pytest_sema_bench.cli import main
 from pytest_sema_bench.docsearch.corpus import corpus_files
 from pytest_sema_bench.sema.vm.install import pinned_version
+from tests import sema_builds
 
 GOOD = """\
 module: small
@@ -185,3 +186,12 @@ def test_a_bundled_file_passes_the_check(capsys: pytest.CaptureFixture[str]) -> 
     """What is shipped can be checked file by file."""
     path = next(path for path in corpus_files() if path.stem == "vectors")
     assert main(["docs", "check", str(path)]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.vm
+def test_the_search_shows_what_holds_for_the_vm(capsys: pytest.CaptureFixture[str]) -> None:
+    """On 2.0.0 the mean of exact numbers is exact; on the pinned version it is a float."""
+    assert main(["docs", "search", "list/avg"]) == 0
+    assert "19/2" not in capsys.readouterr().out
+    assert main(["docs", "search", "list/avg", "--sema-vm", str(sema_builds.wasm())]) == 0
+    assert "19/2" in capsys.readouterr().out
