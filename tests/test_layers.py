@@ -25,7 +25,7 @@ ONLY_IN = {
     "xdist": {"plugin"},
     "httpx": {"chat", "docsearch"},
     "httpx_aiohttp": {"chat"},
-    "aiohttp": {"chat"},
+    "aiohttp": {"chat", "reward"},
     "mcp": {"sema"},
     "yaml": {"user_file"},
     "tomllib": {"user_file"},

@@ -57,7 +57,7 @@ def judge(
         reason = Reason.WRONG_VALUE
         if reading is None:
             evaluation = replace(evaluation, error=_why_unread(evaluation))
-    elif not _prints(evaluation.output, case.prints):
+    elif not _prints(evaluation.output, case):
         reason = Reason.WRONG_OUTPUT
         printed = "\n".join(evaluation.output) or "nothing"
         evaluation = replace(evaluation, error=f"printed {printed}")
@@ -135,7 +135,11 @@ def _why_unread(evaluation: Evaluation) -> str:
     return "the value cannot be read: it is too long, or the last form could not be told apart"
 
 
-def _prints(output: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether the wanted lines are among the output's, in their order."""
-    lines = iter([line.rstrip() for line in output])
-    return all(want.rstrip() in lines for want in wanted)
+def _prints(output: Sequence[str], case: Case) -> bool:
+    """Whether the wanted lines are among the output's, in their order, or all of it."""
+    lines = [line.rstrip() for line in output]
+    wanted = [line.rstrip() for line in case.prints]
+    if case.prints_all:
+        return "\n".join(lines).rstrip() == "\n".join(wanted).rstrip()
+    rest = iter(lines)
+    return all(want in rest for want in wanted)

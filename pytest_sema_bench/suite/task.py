@@ -45,6 +45,8 @@ class Case:
     equals: tuple[str, ...] = ()
     """Sources of the values that count; () if only the output does."""
     prints: tuple[str, ...] = ()
+    prints_all: bool = False
+    """Whether nothing but `prints` may be printed; of a data set's row, no file can say it."""
     numeric: bool = False
     tolerance: float = 0.0
     public: bool = False
