@@ -11,6 +11,7 @@ from typing import TextIO
 
 from pytest_sema_bench.cli.suite_option import add_suite_option
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
+from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.grading.scoring import AnswerGrader, LineFault, grade_lines
 from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.suite.folder import suite_folder
@@ -60,8 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 else sys.stdout
             )
         except OSError as error:
-            print(f"sema-bench grade: {error}", file=sys.stderr)
-            return 2
+            raise BenchError(f"{error.filename}: {error.strerror}") from error
         n_faults = asyncio.run(_grade(lines, output, tasks, arguments))
     return 1 if n_faults else 0
 

@@ -83,16 +83,17 @@ def _key(key_env: str | None) -> str:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    model = load_registry(Path.cwd()).model(
-        arguments.name, arguments.base_url, arguments.api_key_env
-    )
-    if model.base_url is None:
-        print(f"{model.name} is offline: there is no server to check")
-        return 0
     try:
+        model = load_registry(Path.cwd()).model(
+            arguments.name, arguments.base_url, arguments.api_key_env
+        )
+        if model.base_url is None:
+            print(f"{model.name} is offline: there is no server to check")
+            return 0
         model.check_key(os.environ)
     except SettingsError as error:
-        print(f"sema-bench models check: {error}", file=sys.stderr)
+        text = str(error).removeprefix("--sema-model: ")
+        print(f"sema-bench models check: {text}", file=sys.stderr)
         return 2
     key = os.environ.get(model.key_env) if model.key_env else None
     findings = asyncio.run(_ask(model, key))

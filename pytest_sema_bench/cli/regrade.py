@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import sys
 from pathlib import Path
 
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
@@ -32,13 +31,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _run(arguments: argparse.Namespace) -> int:
     path: Path = arguments.run_folder
-    if not path.is_dir():
-        print(f"sema-bench regrade: there is no run folder {path}", file=sys.stderr)
-        return 2
     run = read_run(path, may_be_empty=True)
     if not run.records:
-        print(f"sema-bench regrade: {path} holds no records", file=sys.stderr)
-        return 2
+        raise BenchError(f"{path} holds no records")
     tasks = load_tasks(arguments.tasks or tasks_of(run))
     regrading = asyncio.run(_regrade(run.records, tasks, vm_name(arguments)))
     folder = new_folder(path)

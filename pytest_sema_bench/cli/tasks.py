@@ -102,7 +102,8 @@ def _check(arguments: argparse.Namespace) -> int:
         found = {"ok": ok, "incomplete": lacks, **_as_json(checks, unreadable)}
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        print("\n".join([*_lines(checks, unreadable), *lacks]))
+        lines = _lines(checks, unreadable) if checks else unreadable
+        print("\n".join([*lines, *lacks]))
     return 0 if ok else 1
 
 

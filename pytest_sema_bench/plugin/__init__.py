@@ -20,6 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the hooks of the bench if models are asked for. Bad settings are usage errors."""
     if not config.getoption("--sema-model"):
+        if config.getoption("--sema-estimate"):
+            raise pytest.UsageError("--sema-estimate: say of what, with --sema-model")
         return
     from pytest_sema_bench.plugin.session import register
 

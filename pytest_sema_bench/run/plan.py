@@ -31,7 +31,7 @@ from pytest_sema_bench.run.resume import question_hashes
 from pytest_sema_bench.sema.mcp_client import check_server
 from pytest_sema_bench.sema.vm import read_choice
 from pytest_sema_bench.settings import Config, Settings
-from pytest_sema_bench.suite.folder import suite_folder
+from pytest_sema_bench.suite.folder import find_task_files, suite_folder
 from pytest_sema_bench.suite.task import Task
 
 
@@ -125,8 +125,11 @@ def make_plan(
 
 
 def tasks_root(settings: Settings) -> Path:
-    """The folder or file of tasks. Raises SettingsError for a suite that there is not."""
-    return (settings.tasks or suite_folder(settings.suite)).resolve()
+    """The folder or file of tasks. Raises SettingsError where there are none."""
+    root = (settings.tasks or suite_folder(settings.suite)).resolve()
+    if settings.tasks is not None and not find_task_files(root):
+        raise SettingsError(f"--sema-tasks: no task files (*.yaml) in {settings.tasks}")
+    return root
 
 
 def _docs(root: Path, settings: Settings, environment: Mapping[str, str]) -> DocsSettings:

@@ -195,7 +195,7 @@ class Run:
         try:
             self.folder.make()
         except OSError as error:
-            text = f"--sema-report-dir: cannot make the run folder: {error}"
+            text = f"--sema-report-dir: cannot make {error.filename}: {error.strerror}"
             raise SettingsError(text) from error
         self.folder.take()
         self.folder.forget_stop()

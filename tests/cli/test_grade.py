@@ -76,12 +76,12 @@ def test_the_ids_can_be_listed(tasks: Path, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.split() == ["double"]
 
 
-def test_a_missing_file_is_a_wrong_command_line(
+def test_a_file_that_is_missing_is_named(
     tmp_path: Path, tasks: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The file is named and the status is 2."""
-    assert main(["grade", "--tasks", str(tasks), str(tmp_path / "none.jsonl")]) == 2
-    assert "none.jsonl" in capsys.readouterr().err
+    """The status is 3, as of every command that reads a file."""
+    assert main(["grade", "--tasks", str(tasks), str(tmp_path / "none.jsonl")]) == 3
+    assert "none.jsonl: No such file or directory" in capsys.readouterr().err
 
 
 def test_a_broken_task_file_is_named(

@@ -377,5 +377,5 @@ def test_a_context_that_is_too_small_is_found_out(
 def test_a_url_that_is_none_is_told(capsys: Capture) -> None:
     """Before anything is sent."""
     where = ("--base-url", "http://[::1", "--api-key-env", KEY_NAME)
-    assert main(["models", "check", "m", *where]) == 3
+    assert main(["models", "check", "m", *where]) == 2
     assert "Invalid IPv6 URL" in capsys.readouterr().err

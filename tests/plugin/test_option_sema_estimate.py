@@ -74,3 +74,10 @@ def test_a_model_without_a_price_is_estimated_in_tokens(bench_dir: BenchDir) -> 
     assert estimated(result, "m-tools")[-1] == "?"
     result.stdout.fnmatch_lines(["in all about $0.00, and what has no price"])
     assert not (bench_dir.path / "reports").exists()
+
+
+def test_an_estimate_of_no_model_is_a_usage_error(bench_dir: BenchDir) -> None:
+    """It says what is missing, where it used to do nothing."""
+    result = bench_dir.run_here("--sema-estimate")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --sema-estimate: say of what, with --sema-model"])

@@ -28,4 +28,4 @@ def test_a_folder_that_cannot_be_made_is_a_usage_error(bench_dir: BenchDir) -> N
     (bench_dir.path / "taken").write_text("a file")
     result = bench_dir.run(*_ONE, "--sema-report-dir=taken")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --sema-report-dir: cannot make the run folder: *taken*"])
+    result.stderr.fnmatch_lines(["ERROR: --sema-report-dir: cannot make *taken*: Not a directory"])

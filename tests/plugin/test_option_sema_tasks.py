@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 from tests.plugin.bench_dir import REFERENCE, BenchDir
 
 
@@ -20,3 +22,11 @@ def test_the_bundled_suite_is_the_default(bench_dir: BenchDir) -> None:
     folders = [name.split("/")[-2] for name in names]
     assert [folders.count(f"L{level}") for level in range(1, 6)] == [15, 15, 15, 10, 5]
     assert len(set(names)) == len(names)
+
+
+def test_a_folder_without_tasks_is_a_usage_error(bench_dir: BenchDir) -> None:
+    """It is named; a run of nothing would look like a run."""
+    (bench_dir.path / "none").mkdir()
+    result = bench_dir.run_here(REFERENCE, "--sema-tasks=none")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --sema-tasks: no task files (?.yaml) in *none"])
