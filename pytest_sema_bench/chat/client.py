@@ -30,6 +30,8 @@ _DOUBTS = 3
 """How often a doubtful reply is asked for again before it is taken as it is."""
 _ATTEMPTS = {Why.REFUSED: 3, Why.UNRESOLVED: 1}
 """How often a server is tried that cannot be reached and has never answered."""
+_UNREADABLE_ATTEMPTS = 4
+"""How often a server is tried that answers, but with no chat completion as yet: a wrong address."""
 _REFUSED_ALIKE = 3
 """So many requests refused in the same words, and none taken, are no fault of the request."""
 _MAX_TOKENS_UNSAID = 4096
@@ -184,6 +186,8 @@ class ChatClient:
             fault.quota, fault.wait_s = left, asked_wait_s(response.headers)
             request_id = response.headers.get("x-request-id")
             fault.request_id = self._redactor.clean(request_id) if request_id else None
+            if fault.status == 200 and not (self._replied or fault.throttled):
+                call.try_at_most(_UNREADABLE_ATTEMPTS)
             raise
         self._replied = True
         tokens = reply.call.tokens

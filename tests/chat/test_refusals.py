@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from pytest_sema_bench.chat import ChatClient
+from pytest_sema_bench.chat import ChatClient, Patience
 from pytest_sema_bench.chat.permit import Billing, Reach
 from pytest_sema_bench.errors import ModelError
 from pytest_sema_bench.records.transcript import Tokens
@@ -159,3 +159,26 @@ def refusals(server: ChatServer, n: int) -> list[Reach | None]:
 
     use(call, server.url, limiter=limiter)
     return [result.refusal[0] if result.refusal else None for result in limiter.results]
+
+
+PATIENT = Patience(attempts=9, longest_wait_s=0)
+
+
+def test_a_server_that_speaks_another_language_is_tried_a_few_times(
+    chat_server: ChatServer,
+) -> None:
+    """A page in place of replies is a wrong address; one that has replied is tried to the end."""
+    _, results = fail(chat_server, raw(b"<html>Welcome</html>"), patience=PATIENT)
+    assert len(results) == 4
+    chat_server.play(
+        lambda _: say("Four.") if chat_server.n_requests == 5 else raw(b"<html>Busy</html>")
+    )
+    limiter = NotingLimiter()
+
+    async def call_twice(client: ChatClient) -> None:
+        await client.complete(BODY)
+        with suppress(ModelError):
+            await client.complete(BODY)
+
+    use(call_twice, chat_server.url, limiter=limiter, patience=PATIENT)
+    assert len(limiter.results) == 1 + 9
