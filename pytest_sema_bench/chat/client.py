@@ -136,7 +136,7 @@ class ChatClient:
         try:
             reply, result = await self._exchange(call, content)
         except Fault as fault:
-            call.last = fault
+            call.failed(fault, ever_replied=self._replied)
             if fault.status in ADAPTABLE and self._adaptations.learn(
                 fault, sent, labels, call.conversation
             ):
@@ -186,8 +186,6 @@ class ChatClient:
             fault.quota, fault.wait_s = left, asked_wait_s(response.headers)
             request_id = response.headers.get("x-request-id")
             fault.request_id = self._redactor.clean(request_id) if request_id else None
-            if fault.status == 200 and not (self._replied or fault.throttled):
-                call.try_at_most(_UNREADABLE_ATTEMPTS)
             raise
         self._replied = True
         tokens = reply.call.tokens
@@ -263,6 +261,12 @@ class _Call:
     def is_last(self) -> bool:
         """Whether the attempt under way is the last."""
         return self.n_attempts >= self._attempts
+
+    def failed(self, fault: Fault, *, ever_replied: bool) -> None:
+        """Note what an attempt met."""
+        self.last = fault
+        if fault.status == 200 and not (ever_replied or fault.throttled):
+            self.try_at_most(_UNREADABLE_ATTEMPTS)
 
     def try_at_most(self, attempts: int) -> None:
         """Allow fewer attempts than patience would."""
