@@ -4,11 +4,13 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 
+from pytest_sema_bench.cli.suite_option import add_suite_option
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
-from pytest_sema_bench.dataset import extract
+from pytest_sema_bench.dataset import documented, examples, extract, fuzz, references
+from pytest_sema_bench.dataset.benchmark import FLAG
 from pytest_sema_bench.dataset.checkout import licence_of
 from pytest_sema_bench.dataset.prove import Draft, Sifting, prove, sorted_reasons
 from pytest_sema_bench.dataset.row import write_rows
@@ -16,17 +18,77 @@ from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.report.text import safe, tabulated
 from pytest_sema_bench.sema.vm import SemaVM, create_vm
 
-Drafts = Callable[[argparse.Namespace, SemaVM, Sifting], Iterable[Draft]]
+Drafts = Callable[[argparse.Namespace, SemaVM, Sifting], Awaitable[Iterable[Draft]]]
+_MOST_PROGRAMS = 1_000_000
 
 
 def add_sources(group: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add a command for each source."""
-    parser = _add(group, "extract", _extract, "the cases of Sema's own test macros in Rust files")
+    _add_checkout(_add(group, "extract", _extract, "the cases of the test macros in Rust files"))
+    parser = _add(group, "fuzz", _fuzz, "programs of the grammar fuzzer in Sema's repository")
     _add_checkout(parser)
+    parser.add_argument("-n", type=_count, default=1000, help="programs to make (default: 1000)")
+    parser.add_argument("--seed", type=_number, default=0, help="of the first (default: 0)")
+    parser.add_argument(
+        "--depth",
+        type=_count,
+        default=fuzz.DEFAULT_DEPTH,
+        help=f"how deep they nest (default: {fuzz.DEFAULT_DEPTH})",
+    )
+    _add_checkout(_add(group, "examples", _examples, "the functions of Sema's example files"))
+    _add(group, "docs", _documented, "the examples of the bundled documentation")
+    parser = _add(group, "tasks", _references, "the reference answers of a suite")
+    add_suite_option(parser, required=True)
+    add_licence(parser, "what its suite.yaml says")
+    add_benchmark(parser)
 
 
-def _extract(arguments: argparse.Namespace, vm: SemaVM, sifting: Sifting) -> Iterable[Draft]:
+async def _extract(arguments: argparse.Namespace, vm: SemaVM, sifting: Sifting) -> Iterable[Draft]:
     return extract.drafts(arguments.source, _licence(arguments), sifting)
+
+
+async def _fuzz(arguments: argparse.Namespace, vm: SemaVM, sifting: Sifting) -> Iterable[Draft]:
+    return await fuzz.drafts(
+        arguments.source,
+        _licence(arguments),
+        vm,
+        sifting,
+        n=arguments.n,
+        seed=arguments.seed,
+        depth=arguments.depth,
+    )
+
+
+async def _examples(arguments: argparse.Namespace, vm: SemaVM, sifting: Sifting) -> Iterable[Draft]:
+    return examples.drafts(arguments.source, _licence(arguments), sifting)
+
+
+async def _documented(
+    arguments: argparse.Namespace, vm: SemaVM, sifting: Sifting
+) -> Iterable[Draft]:
+    return documented.drafts((await vm.info()).version)
+
+
+async def _references(
+    arguments: argparse.Namespace, vm: SemaVM, sifting: Sifting
+) -> Iterable[Draft]:
+    return await references.drafts(
+        arguments.suite, arguments.licence, vm, sifting, benchmark=arguments.benchmark
+    )
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**31:
+        raise argparse.ArgumentTypeError(f"found {text}, expected a number from 0 to 2147483647")
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= _MOST_PROGRAMS:
+        raise argparse.ArgumentTypeError(f"found {text}, expected 1 to {_MOST_PROGRAMS}")
+    return number
 
 
 def _licence(arguments: argparse.Namespace) -> str:
@@ -45,9 +107,7 @@ def _add(
         description=f"Makes rows of {purpose}, runs each program on the VM, and says what was "
         "found, kept and dropped, and why. The exit status is 1 if nothing was kept.",
     )
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="JSON Lines (default: standard output)"
-    )
+    add_output(parser)
     add_vm_option(parser)
     parser.set_defaults(run=lambda arguments: _run(arguments, drafts))
     return parser
@@ -57,8 +117,28 @@ def _add_checkout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", type=Path, metavar="SOURCE", help="a checkout of Sema's repository"
     )
+    add_licence(parser, "what SOURCE/Cargo.toml says")
+
+
+def add_licence(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add `--licence`."""
+    parser.add_argument("--licence", metavar="SPDX", help=f"of the rows (default: {default})")
+
+
+def add_benchmark(parser: argparse.ArgumentParser) -> None:
+    """Add the flag by which the benchmark's own tasks are asked for."""
     parser.add_argument(
-        "--licence", metavar="SPDX", help="of the rows (default: what SOURCE/Cargo.toml says)"
+        FLAG,
+        action="store_true",
+        help="take tasks of the bundled suites too: who trains on them can no longer measure "
+        "with them; their rows are tagged",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add `-o`."""
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="JSON Lines (default: standard output)"
     )
 
 
@@ -75,7 +155,7 @@ def _run(arguments: argparse.Namespace, drafts: Drafts) -> int:
 async def _prove(arguments: argparse.Namespace, drafts: Drafts, sifting: Sifting) -> None:
     vm = create_vm(vm_name(arguments), n_hosts=os.cpu_count() or 1)
     try:
-        await prove(drafts(arguments, vm, sifting), vm, sifting)
+        await prove(await drafts(arguments, vm, sifting), vm, sifting)
     finally:
         await vm.close()
 

@@ -7,10 +7,11 @@ from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.suite.folder import bundled_suites, suite_folder
 
 
-def add_suite_option(parser: argparse.ArgumentParser) -> None:
+def add_suite_option(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
     """Add `--suite`, whose value is the folder of the suite."""
     parser.add_argument(
         "--suite",
+        required=required,
         type=_folder,
         metavar="NAME|FOLDER",
         help=f"a bundled suite ({', '.join(bundled_suites())}) or a folder with a suite.yaml",

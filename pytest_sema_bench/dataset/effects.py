@@ -4,15 +4,18 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from pytest_sema_bench.sema.names import symbols_in
+from pytest_sema_bench.sema.names import local_names, names_bound, symbols_in
+from pytest_sema_bench.sema.reader import read_forms
 from pytest_sema_bench.user_file import read_yaml
 
 
 def effect_of(code: str) -> str | None:
     """`network` and the like, with the name that tells; None for a program that keeps to itself."""
-    names = sorted(symbols_in(code))
+    names = symbols_in(code)
+    if names:  # what can be read has some; a variable called `env` reaches for nothing
+        names -= local_names(read_forms(code)) | names_bound(code)
     for effect, exact, prefixes in _table():
-        for name in names:
+        for name in sorted(names):
             if name in exact or name.startswith(prefixes):
                 return f"{effect} ({name})"
     return None

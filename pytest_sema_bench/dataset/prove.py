@@ -5,13 +5,13 @@ the same each of three times. Nothing is lost without a reason: found is kept an
 """
 
 import asyncio
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from pytest_sema_bench.dataset.effects import effect_of
 from pytest_sema_bench.dataset.row import Row, RowError, Source
-from pytest_sema_bench.sema.value import unquote
 from pytest_sema_bench.sema.vm import ErrorClass, Evaluation, SemaVM
 from pytest_sema_bench.settings import Limits
 
@@ -133,7 +133,7 @@ def same_text(value: str | None, expected: str) -> bool:
     """Whether a printed value is the expected one; a string may be told without its quotes."""
     told = [value or "nil"]
     try:
-        told.append(unquote(told[0]))
+        told.append(str(json.loads(told[0], strict=False)))
     except ValueError:
         pass
     # Not every backend breaks a long value into lines.
