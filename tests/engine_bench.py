@@ -8,7 +8,8 @@ from typing import Any
 
 from pytest_sema_bench.catalog.models import Model, Price
 from pytest_sema_bench.chat import Patience
-from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.conversations import read_transcript
+from pytest_sema_bench.records.folder import Ended, RunFolder
 from pytest_sema_bench.records.reader import read_records
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.redaction import Redactor
@@ -17,6 +18,7 @@ from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.resources import EngineOptions
 from pytest_sema_bench.settings import Config
 from pytest_sema_bench.suite.task import Task
+from tests.stored import content
 
 KEY_NAME, KEY = "SEMA_BENCH_TEST_KEY", 'sk-"very"\\secret-4711'
 """A key that looks different once it is written as JSON."""
@@ -33,9 +35,9 @@ class HinderedFolder(RunFolder):
         super().__init__(path, redactor=Redactor([KEY]))
         self._before_keeping = before_keeping
 
-    def _keep(self, record: Record, transcript: dict[str, Any]) -> Record:
+    def _keep(self, ended: Sequence[Ended]) -> list[Record]:
         self._before_keeping()
-        return super()._keep(record, transcript)
+        return super()._keep(ended)
 
 
 class EngineBench:
@@ -87,7 +89,11 @@ class EngineBench:
     def written(self) -> str:
         """Everything in the run folder."""
         files = [path for path in self.folder.path.rglob("*") if path.is_file()]
-        return "\n".join(path.read_text(encoding="utf-8") for path in files)
+        return b"\n".join(map(content, files)).decode()
+
+    def transcript(self, record: Record) -> dict[str, Any]:
+        """A record's conversation."""
+        return read_transcript(self.folder.path, str(record.transcript))
 
     def close(self) -> None:
         """Close the engine, then the folder, as a session does."""

@@ -22,6 +22,7 @@ COMMANDS = {
         "grade a run's stored answers again: another VM, newer tasks or grader",
     ),
     "compare": ("compare", "compare a run with a baseline or an earlier run, task by task"),
+    "transcript": ("transcript", "show one conversation of a run"),
     "report": ("report", "make one HTML file of one run or several"),
     "baseline": ("baseline", "keep a run as what later runs are compared with"),
     "power": ("power", "what a comparison of so many tasks and samples can see"),

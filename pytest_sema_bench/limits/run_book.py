@@ -30,14 +30,14 @@ class RunBook:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def count(self, run: str, *, graded: bool, n_retries: int) -> None:
-        """Take note of an item that ended."""
-        column = "n_graded" if graded else "n_void"
-        # For people to look at only: a busy database is no reason to lose an item's record.
+    def count(self, run: str, *, n_graded: int, n_void: int, n_retries: int) -> None:
+        """Take note of items that ended."""
+        # For people to look at only: a busy database is no reason to lose a record.
         with suppress(sqlite3.Error):
             self._db.execute(
-                f"UPDATE runs SET {column} = {column} + 1, n_retries = n_retries + ? WHERE run = ?",  # noqa: S608 - a name of our own
-                (n_retries, run),
+                "UPDATE runs SET n_graded = n_graded + ?, n_void = n_void + ?, "
+                "n_retries = n_retries + ? WHERE run = ?",
+                (n_graded, n_void, n_retries, run),
             )
 
     def note(self, run: str, note: str) -> None:

@@ -1,13 +1,13 @@
 """The run folder: records, transcripts, run.json and summary.md, as DESIGN section 4 lays out.
 
-Each process appends to a records file of its own; a line is synced to disk before its item
-counts as done. Keys are removed by value from everything that is written.
+Each process appends to a records file and a file of conversations of its own; both are synced to
+disk before an item counts as done. Keys are removed by value from everything that is written.
 """
 
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from errno import ENOENT
@@ -18,12 +18,15 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pytest_sema_bench.errors import CannotWrite, SettingsError
+from pytest_sema_bench.records.conversations import pack, place_of
 from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.reader import ITEMS_FILE, RUN_FILE
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.whole_file import whole_file
 from pytest_sema_bench.redaction import Redactor
 
+Ended = tuple[Record, dict[str, Any]]
+"""An item that has ended: its record and its conversation."""
 _STOP = ".stop"
 _LOCK = ".lock"
 _GITIGNORE = ".gitignore"
@@ -48,14 +51,12 @@ class RunFolder:
         self.redactor = redactor or Redactor()
         self.session = session
         suffix = f"-{session}" if session > 1 else ""
-        self._records = f"records-{process}{suffix}" if process else f"records{suffix}"
+        self._suffix = f"-{process}{suffix}" if process else suffix
         self._lock = threading.Lock()
-        # Not the same lock: lines are appended while an earlier sync is under way.
-        self._syncing = threading.Lock()
-        self._n_written = self._n_synced = 0
         self._in_use: FileLock | None = None
         self._made_parent = False
-        self._file: FileIO | None = None
+        self._files: tuple[FileIO, FileIO] | None = None
+        """Of records and of conversations."""
         self._failure: CannotWrite | None = None
 
     def make(self) -> None:
@@ -94,49 +95,40 @@ class RunFolder:
             parent.rmdir()
             self._made_parent = False
 
-    def keep(self, record: Record, transcript: dict[str, Any]) -> Record:
-        """Write the transcript, then the record and sync it; the record as it was written.
+    def keep(self, ended: Sequence[Ended]) -> list[Record]:
+        """Write conversations, then their records, and sync both; the records as written.
 
         Raises CannotWrite, and from then on every time: what comes after half a line is lost.
         """
-        if self._failure is not None:
-            raise self._failure
-        try:
-            return self._keep(record, transcript)
-        except OSError as error:
-            self._failure = CannotWrite(self.path, error)
-            raise self._failure from error
+        with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            try:
+                return self._keep(ended)
+            except OSError as error:
+                self._failure = CannotWrite(self.path, error)
+                raise self._failure from error
 
-    def _keep(self, record: Record, transcript: dict[str, Any]) -> Record:
-        relative = Path("transcripts") / f"{record.item.file}.json"
-        record = replace(record, transcript=relative.as_posix())
-        line = record.to_json()
-        written = self.redactor.clean(line)
-        content = {"record": record.key, "task": record.task, **transcript}
-        path = self.path / relative
+    def _keep(self, ended: Sequence[Ended]) -> list[Record]:
         if not self.path.is_dir():  # to make it anew would hide that all before is gone
             raise FileNotFoundError(ENOENT, "the folder is gone")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Before the record that names it: no record may lead to a transcript that is not there.
-        path.write_text(self.redactor.clean(_dump(content)), encoding="utf-8", errors="replace")
-        with self._lock:
-            if self._file is None:
-                self._file = self._open_records()
-            _append(self._file, f"{written}\n".encode("utf-8", "replace"))
-            self._n_written += 1
-            number, descriptor = self._n_written, self._file.fileno()
-        self._sync(number, descriptor)
-        # Where a key was taken out, who goes on with the record must not have it either.
-        return record if written == line else Record.from_json(written)
-
-    def _sync(self, number: int, descriptor: int) -> None:
-        """Return when that line is on disk. Lines that wait meanwhile share the next sync."""
-        with self._syncing:
-            if self._n_synced < number:
-                # Read before the sync: a line that is written during it may not be on disk.
-                n_written = self._n_written
-                os.fsync(descriptor)
-                self._n_synced = n_written
+        self._files = self._files or self._open_files()
+        in_records, in_talks = self._files
+        offset = os.fstat(in_talks.fileno()).st_size
+        members, lines, kept = [], [], []
+        for made, transcript in ended:
+            content = _json({"record": made.key, "task": made.task, **transcript})
+            members.append(pack(self.redactor.clean(content)))
+            record = replace(made, transcript=place_of(Path(in_talks.name).name, offset))
+            offset += len(members[-1])
+            line = record.to_json()
+            lines.append(self.redactor.clean(line))
+            # Where a key was taken out, who goes on with the record must not have it either.
+            kept.append(record if lines[-1] == line else Record.from_json(lines[-1]))
+        # Before the records that name them: none may lead to a conversation that is not there.
+        _append(in_talks, b"".join(members))
+        _append(in_records, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+        return kept
 
     def write_items(self, items: Iterable[PlannedItem]) -> None:
         """Write items.json: what the run set out to do, before it does it."""
@@ -167,37 +159,40 @@ class RunFolder:
         return (self.path / _STOP).exists()
 
     def close(self) -> None:
-        """Close the records file."""
+        """Close the files."""
         with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            for file in self._files or ():
+                file.close()
+            self._files = None
         if self._in_use is not None:
             self._in_use.release()
             self._in_use = None
 
-    def _open_records(self) -> FileIO:
-        """A records file of this process alone: the last line of an earlier one may be torn."""
-        number, path = 1, self.path / f"{self._records}.jsonl"
+    def _open_files(self) -> tuple[FileIO, FileIO]:
+        """Files of this process alone: the last line of earlier ones may be torn."""
+        number, suffix = 1, self._suffix
         while True:
             with suppress(FileExistsError):
                 # Without a buffer: what is written outlives a process that is killed.
-                return path.open("xb", buffering=0)
+                records = (self.path / f"records{suffix}.jsonl").open("xb", buffering=0)
+                talks = (self.path / f"transcripts{suffix}.jsonl.gz").open("ab", buffering=0)
+                return records, talks
             number += 1
-            path = path.with_name(f"{self._records}_{number}.jsonl")
+            suffix = f"{self._suffix}_{number}"
 
     def _write(self, name: str, text: str) -> None:
         with whole_file(self.path / name) as file:
             file.write(self.redactor.clean(text))
 
 
-def _append(file: FileIO, line: bytes) -> None:
-    """Write all of a line or, where that cannot be, nothing. Raises OSError."""
+def _append(file: FileIO, content: bytes) -> None:
+    """Write all of it and sync or, where that cannot be, write nothing. Raises OSError."""
     size = os.fstat(file.fileno()).st_size
-    left = memoryview(line)
+    left = memoryview(content)
     try:
         while left:
             left = left[file.write(left) :]
+        os.fsync(file.fileno())
     except OSError:
         with suppress(OSError):
             os.ftruncate(file.fileno(), size)

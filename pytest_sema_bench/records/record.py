@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_sema_bench.errors import BenchError
@@ -80,7 +80,7 @@ class Record:
     grader: int
     task_hash: str
     transcript: str | None = None
-    """Path of the transcript, relative to the run folder."""
+    """Where the conversation is, relative to the run folder: see `conversations`."""
 
     @property
     def setup(self) -> Setup:
@@ -105,7 +105,7 @@ class Record:
     def to_json(self) -> str:
         """One line without the line end, in characters that UTF-8 can write."""
         content = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        content["tokens"] = asdict(self.tokens)
+        content["tokens"] = self.tokens.as_json()
         content["suite"] = self.suite and self.suite.as_json()
         line = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)

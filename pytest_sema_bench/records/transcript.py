@@ -3,7 +3,7 @@
 Messages are the raw dictionaries of the chat API. No header and no key is ever in here.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 ChatMessage = dict[str, Any]
@@ -49,6 +49,10 @@ class Tokens:
         """Prompt and completion together."""
         return self.prompt + self.completion
 
+    def as_json(self) -> dict[str, int]:
+        """The counts by name."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -69,6 +73,12 @@ class Call:
     fingerprint: str | None = None
     """The server's `system_fingerprint`."""
 
+    def as_json(self) -> dict[str, Any]:
+        """What is kept of it, by name."""
+        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        tokens = self.tokens and self.tokens.as_json()
+        return {**content, "tokens": tokens, "adaptations": list(self.adaptations)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
@@ -78,10 +88,5 @@ class Transcript:
     calls: tuple[Call, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """What the transcript file holds."""
-        return {
-            "messages": list(self.messages),
-            "calls": [
-                {**asdict(call), "adaptations": list(call.adaptations)} for call in self.calls
-            ],
-        }
+        """What is kept of it."""
+        return {"messages": list(self.messages), "calls": [call.as_json() for call in self.calls]}

@@ -1,17 +1,23 @@
-"""What a failed or void item shows: at most fifteen lines, safe to print.
+"""What a failed or void item shows in at most fifteen lines, and a conversation in full.
 
-Model text is hostile: control characters and marks that turn the direction of text are shown
-as escapes, long lines are cut.
+Both are safe to print. Model text is hostile: control characters and marks that turn the direction
+of text are shown as escapes; in what fails, long lines are cut.
 """
 
-from collections.abc import Iterator
+import json
+import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pytest_sema_bench.records.outcome import Stop
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.transcript import message_text
 from pytest_sema_bench.report.text import printable
 
 _ANSWER_LINES = 5
+_ESCAPED_CHARS = 10
+"""As many as the longest escape of a character: no line of a conversation is cut."""
 
 
 def failure_lines(record: Record, prompt: str, run: Path) -> Iterator[str]:
@@ -54,5 +60,39 @@ def _line(label: str, text: str, *, keep_indent: bool = False) -> str:
 
 
 def _transcript_line(record: Record, run: Path) -> str:
-    """The path as it is, however long: it is there to be opened."""
-    return f"{'transcript':<11}{printable(str(run / (record.transcript or '')), width=4096)}"
+    """The command as it is, however long: it is there to be called."""
+    command = f"sema-bench transcript {shlex.quote(str(run))} {shlex.quote(record.item.file)}"
+    return f"{'transcript':<11}{printable(command, width=4096)}"
+
+
+def talk_lines(talk: Mapping[str, Any]) -> Iterator[str]:
+    """A conversation to read: who said what, tool calls with their arguments."""
+    for message in talk["messages"]:
+        said = message if isinstance(message, dict) else {"content": str(message)}
+        yield ""
+        yield f"--- {printable(str(said.get('role')))}"
+        if isinstance(thought := said.get("reasoning_content") or said.get("reasoning"), str):
+            yield from _text_lines(thought, "| ")
+        yield from _text_lines(message_text(said))
+        for call in said.get("tool_calls") or ():
+            yield from _call_lines(call)
+    yield from _text_lines(str(talk.get("traceback", "")))
+
+
+def _call_lines(call: Any) -> Iterator[str]:
+    """Code in the arguments line by line; what is no call of a function as it is."""
+    try:
+        name, text = call["function"]["name"], call["function"]["arguments"]
+        arguments = json.loads(text).items()
+    except (ValueError, TypeError, KeyError, AttributeError):
+        yield from _text_lines(json.dumps(call, ensure_ascii=False), "-> ")
+        return
+    yield f"-> {printable(str(name))}"
+    for argument, value in arguments:
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield from _text_lines(f"{argument}: {shown}", "   ")
+
+
+def _text_lines(text: str, start: str = "") -> Iterator[str]:
+    for line in text.splitlines():
+        yield f"{start}{printable(line, width=len(text) * _ESCAPED_CHARS)}"

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pytest_sema_bench.records.conversations import read_transcript
 from pytest_sema_bench.records.outcome import Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.suite import OTHER
@@ -96,24 +97,16 @@ def _content(entry: ReportItem, shared: SharedTexts) -> str:
 
 
 def _read_transcript(folder: Path, record: Record) -> dict[str, Any]:
-    """The transcript file's content; without one, or with a damaged one, a note that says so."""
+    """What is shown of a conversation; where it cannot be read, a note that says so."""
     missing: dict[str, Any] = {"messages": [], "calls": []}
     if record.transcript is None:
         return {**missing, "note": "The record names no transcript."}
-    path = folder / record.transcript
     try:
-        if record.transcript.startswith("/") or "/../" in f"/{record.transcript}/":
-            raise ValueError("it lies outside of the run folder")
-        content = json.loads(path.read_bytes().decode("utf-8", "replace"))
-        messages, calls = content["messages"], content["calls"]
-        if not isinstance(messages, list) or not isinstance(calls, list):
-            raise TypeError("it holds no lists of messages and calls")
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        talk = read_transcript(folder, record.transcript)
+    except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         return {**missing, "note": f"The transcript {record.transcript} cannot be read: {why}"}
-    kept = {"messages": messages, "calls": calls}
-    trace = content.get("traceback")
-    return kept if trace is None else {**kept, "traceback": trace}
+    return {name: talk[name] for name in ("messages", "calls", "traceback") if name in talk}
 
 
 def _without_shared(message: object, shared: SharedTexts) -> object:

@@ -16,6 +16,7 @@ from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.identity import ItemKey
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.run.item import WorkItem
+from pytest_sema_bench.run.keeper import Keeper
 from pytest_sema_bench.run.resources import EngineOptions, Resources
 from pytest_sema_bench.sema.vm import VMInfo
 from pytest_sema_bench.settings import Limits
@@ -41,7 +42,6 @@ class Engine:
         options: EngineOptions | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self._folder = folder
         self._begun: set[ItemKey] = set()
         self._ended: dict[ItemKey, Record | Exception] = {}
         """An exception is that of a record that could not be written."""
@@ -75,6 +75,7 @@ class Engine:
             # Ctrl-C while the VM starts, too: the thread must not outlive a failed start.
             self._end_loop(_settle(set()))
             raise
+        self._keeper = Keeper(folder, self._resources.count)
         self._loop.call_soon_threadsafe(self._begin, self._feed())
 
     @property
@@ -162,7 +163,7 @@ class Engine:
             async with self._graders:
                 record, transcript = await self._resources.conclude(item, asked, took)
             # A verdict is not lost because the run ends just then.
-            ended = await asyncio.shield(self._keep(record, transcript))
+            ended = await asyncio.shield(self._keeper.keep((record, transcript)))
         except CannotWrite as error:
             self._fail(error)
             return
@@ -179,11 +180,6 @@ class Engine:
         with self._news:
             self._failure = self._failure or error
             self._news.notify_all()
-
-    async def _keep(self, record: Record, transcript: dict[str, Any]) -> Record:
-        record = await self._loop.run_in_executor(None, self._folder.keep, record, transcript)
-        self._resources.count(record)
-        return record
 
     async def _end(self) -> None:
         """End all items, then what they share."""

@@ -154,9 +154,15 @@ class Resources:
                 transcript["traceback"] = "".join(format_exception(error))
         return make_record(item, run, verdict, took=took, vm=self.vm_info), transcript
 
-    def count(self, record: Record) -> None:
-        """Let the ledger know of an item that has ended."""
-        self._ledger.book.count(self._options.run, graded=record.graded, n_retries=record.retries)
+    def count(self, records: Sequence[Record]) -> None:
+        """Let the ledger know of items that have ended."""
+        n_graded = sum(record.graded for record in records)
+        self._ledger.book.count(
+            self._options.run,
+            n_graded=n_graded,
+            n_void=len(records) - n_graded,
+            n_retries=sum(record.retries for record in records),
+        )
 
     async def close(self) -> None:
         """Close connections and the VM."""

@@ -225,8 +225,8 @@ def test_whoever_waits_finds_the_dead(ledger: Ledger, path: Path) -> None:
 def test_items_are_counted_by_run(ledger: Ledger, other: Ledger) -> None:
     """Graded, void and retries of all processes together; a run taken up counts from 0."""
     ledger.start_run("r", cap_usd=None, spent_usd=0.0)
-    ledger.book.count("r", graded=True, n_retries=2)
-    other.book.count("r", graded=False, n_retries=3)
+    ledger.book.count("r", n_graded=1, n_void=0, n_retries=2)
+    other.book.count("r", n_graded=0, n_void=1, n_retries=3)
     state = ledger.book.state("r")
     assert state is not None
     assert (state.n_graded, state.n_void, state.n_retries) == (1, 1, 5)

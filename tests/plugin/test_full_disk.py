@@ -53,7 +53,7 @@ def test_a_full_disk_ends_the_run_at_once(
     n_workers: str,
 ) -> None:
     """Status 11, the folder's name and a table; with room again only the rest is asked."""
-    mount("128k")
+    mount("96k")
     result = bench_dir.ask(chat_server, *many, n_workers)
     assert result.ret == INCOMPLETE
     (run,) = (bench_dir.path / "small").glob("2*/")

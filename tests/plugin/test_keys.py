@@ -15,6 +15,7 @@ from tests.chat_server import (
     stream,
 )
 from tests.plugin.bench_dir import KEY, BenchDir
+from tests.stored import content
 
 HALF = len(KEY) // 2
 
@@ -61,7 +62,7 @@ def test_a_key_that_comes_back_is_removed_everywhere(
     files = [path for path in bench_dir.path.rglob("*") if path.is_file()]
     assert [path.name for path in files].count("junit.xml") == 1
     assert len([path for path in files if "tape" in path.parts]) == 4
-    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+    assert [path for path in files if KEY.encode() in content(path)] == []
 
 
 @pytest.mark.parametrize("workers", [("-p", "no:xdist"), ("-n2",)], ids=["one", "n2"])
@@ -78,4 +79,4 @@ def test_a_key_in_an_exception_is_removed(
         assert result.parseoutcomes()["errors"] == 1
         assert KEY not in f"{result.stdout}{result.stderr}"
         files = [path for path in bench_dir.path.rglob("*") if path.is_file()]
-        assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+        assert [path for path in files if KEY.encode() in content(path)] == []

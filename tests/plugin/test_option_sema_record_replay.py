@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_sema_bench.records.conversations import read_transcript
 from pytest_sema_bench.records.record import Record
 from tests.chat_server import ChatServer, Request, Step, call_tool, refuse
 from tests.plugin.bench_dir import KEY, KEY_NAME, WRONG, BenchDir, timeless
@@ -157,6 +158,6 @@ def _facts(r: Record) -> tuple[object, ...]:
 def _messages(bench_dir: BenchDir) -> dict[str, object]:
     folder = bench_dir.run_folder
     return {
-        record.task: json.loads((folder / str(record.transcript)).read_text())["messages"]
+        record.task: read_transcript(folder, str(record.transcript))["messages"]
         for record in bench_dir.records()
     }

@@ -1,10 +1,10 @@
 """How items end, what they show, and what pytest's own options make of it."""
 
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from pytest_sema_bench.cli import main
 from tests.chat_server import HANG, ChatServer, call_tool, refuse, say
 from tests.plugin.bench_dir import REFERENCE, WRONG, BenchDir, read_table
 
@@ -31,7 +31,9 @@ def test_right_wrong_and_void_are_passed_failed_and_error(
     )
 
 
-def test_a_wrong_answer_shows_what_was_wrong(bench_dir: BenchDir, chat_server: ChatServer) -> None:
+def test_a_wrong_answer_shows_what_was_wrong(
+    bench_dir: BenchDir, chat_server: ChatServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     """At most fifteen lines: prompt, case, expected, got, the answer's end, tools, transcript."""
     chat_server.play(
         bench_dir.script(palindrome=lambda r: WRONG if r.turn else call_tool("(+ 1 2)"))
@@ -49,11 +51,12 @@ def test_a_wrong_answer_shows_what_was_wrong(bench_dir: BenchDir, chat_server: C
             "answer *",
             "* (define (palindrome? s) #t)",
             "tools *eval_code ×1; 1 rounds, ended by: answered",
-            "transcript *reports/*/transcripts/L2-01-palindrome/m-tools-s1.json",
+            "transcript sema-bench transcript reports/* L2-01-palindrome/m-tools-s1",
         ]
     )
-    transcript = Path(lines[-1].removeprefix("transcript").strip())
-    assert (bench_dir.path / transcript).is_file()
+    _, _, *command = lines[-1].split()
+    assert main(command) == 0
+    assert "-> eval_code\n   code: (+ 1 2)\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_sema_bench.records.conversations import read_transcript
 from pytest_sema_bench.records.folder import RunFolder, write_records
 from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.reader import read_records
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.redaction import Redactor
 from tests.samples.record import RECORD
+from tests.stored import content
 
 TRANSCRIPT = {"messages": [{"role": "user", "content": "Hm"}], "calls": []}
 
@@ -33,20 +35,20 @@ def open_folder(run: Path, *keys: str, process: str | None = None) -> RunFolder:
 
 
 def test_a_record_is_on_disk_when_keep_returns(run: Path) -> None:
-    """It can be read while the folder is still open, with the transcript's relative path."""
+    """It can be read while the folder is still open, with the place of its conversation."""
     folder = open_folder(run)
-    kept = folder.keep(RECORD, TRANSCRIPT)
-    assert kept == replace(RECORD, transcript="transcripts/L2-05-palindrome/m-tools-s1.json")
+    (kept,) = folder.keep([(RECORD, TRANSCRIPT)])
+    assert kept == replace(RECORD, transcript="transcripts.jsonl.gz#0")
     assert read_records(run) == (kept,)
     folder.close()
 
 
 def test_the_transcript_names_its_record(run: Path) -> None:
-    """The file holds the conversation and says which question it is about."""
+    """What is kept of a conversation says which question it is about."""
     folder = open_folder(run)
-    kept = folder.keep(RECORD, TRANSCRIPT)
+    (kept,) = folder.keep([(RECORD, TRANSCRIPT)])
     folder.close()
-    written = json.loads((run / str(kept.transcript)).read_text(encoding="utf-8"))
+    written = read_transcript(run, str(kept.transcript))
     assert written == {"record": "abc", "task": "L2-05-palindrome", **TRANSCRIPT}
 
 
@@ -73,7 +75,7 @@ def test_threads_write_whole_lines(run: Path) -> None:
     """Records that are kept at the same time do not mix."""
     folder = open_folder(run)
     records = [replace(RECORD, sample=n, answer="x" * 100_000) for n in range(8)]
-    threads = [threading.Thread(target=folder.keep, args=(r, TRANSCRIPT)) for r in records]
+    threads = [threading.Thread(target=folder.keep, args=([(r, TRANSCRIPT)],)) for r in records]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -95,13 +97,13 @@ def test_a_key_is_removed_from_all_that_is_written(run: Path, key: str) -> None:
     folder = open_folder(run, key)
     record = replace(RECORD, answer=f"my key is {key}", detail=f"401 {key}")
     messages = {"messages": [{"role": "tool", "content": f"{key} {key}"}], "calls": []}
-    folder.keep(record, messages)
+    folder.keep([(record, messages)])
     folder.write_run({"settings": {"key": key}})
     folder.write_items([PlannedItem.of(RECORD)])
     folder.write_summary(f"# {key}")
     folder.close()
     for path in (path for path in run.rglob("*") if path.is_file()):
-        text = path.read_text(encoding="utf-8")
+        text = content(path).decode()
         assert key not in text
         assert json.dumps(key)[1:-1] not in text
         assert "4711" not in text
@@ -112,19 +114,19 @@ def test_a_key_is_removed_from_all_that_is_written(run: Path, key: str) -> None:
 def test_a_key_that_is_no_secret_breaks_nothing(run: Path, key: str) -> None:
     """Local servers take any key; removing an `x` would leave no JSON behind."""
     folder = open_folder(run, key)
-    kept = folder.keep(RECORD, TRANSCRIPT)
+    kept = folder.keep([(RECORD, TRANSCRIPT)])
     folder.close()
-    assert read_records(run) == (kept,)
+    assert list(read_records(run)) == kept
 
 
 def test_half_a_surrogate_pair_can_be_written(run: Path) -> None:
     """A model's broken Unicode is no reason to lose its record."""
     folder = open_folder(run)
     broken = replace(RECORD, answer="\ud83d!")
-    kept = folder.keep(broken, {"messages": [{"content": "\udc00"}], "calls": []})
+    (kept,) = folder.keep([(broken, {"messages": [{"content": "\udc00"}], "calls": []})])
     folder.close()
     assert read_records(run)[0].reason == RECORD.reason
-    assert json.loads((run / str(kept.transcript)).read_text(encoding="utf-8"))["calls"] == []
+    assert read_transcript(run, str(kept.transcript))["messages"] == [{"content": "?"}]
 
 
 def test_a_new_reports_folder_ignores_itself(run: Path) -> None:

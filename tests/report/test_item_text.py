@@ -47,7 +47,7 @@ def test_a_wrong_value_is_shown_with_all_that_one_needs() -> None:
         "             (* n n))",
         "           ```",
         "tools      eval_code ×2; 2 rounds, ended by: answered",
-        "transcript reports/run-1/transcripts/double/m-tools-s1.json",
+        "transcript sema-bench transcript reports/run-1 L2-05-palindrome/m-tools-s1",
     ]
 
 
@@ -102,8 +102,9 @@ def test_only_the_end_of_a_long_answer_is_shown() -> None:
 def test_a_long_path_is_not_cut() -> None:
     """A path that ends in three dots opens nothing."""
     run = Path("/" + "deep folder/" * 40)
-    assert list(failure_lines(FAILED, "", run))[-1].endswith("/m-tools-s1.json")
-    assert list(void_lines(FAILED, run))[-1].endswith("/m-tools-s1.json")
+    end = "deep folder' L2-05-palindrome/m-tools-s1"
+    assert list(failure_lines(FAILED, "", run))[-1].endswith(end)
+    assert list(void_lines(FAILED, run))[-1].endswith(end)
 
 
 HOSTILE = {
@@ -187,7 +188,7 @@ def test_a_void_item_says_that_it_does_not_count() -> None:
         "void: api error; this is not counted as a wrong answer",
         "no answer",
         "within 9 s",
-        "transcript reports/run-1/transcripts/double/m-tools-s1.json",
+        "transcript sema-bench transcript reports/run-1 L2-05-palindrome/m-tools-s1",
     ]
 
 

@@ -106,7 +106,7 @@ def test_a_right_answer_makes_a_complete_record(
         ("(double -3)", True),
     ]
     assert record.latency_s > 0
-    transcript = json.loads((bench.folder.path / str(record.transcript)).read_text())
+    transcript = bench.transcript(record)
     assert transcript["messages"][:-1] == chat_server.requests[-1].messages
 
 
@@ -206,7 +206,7 @@ def test_trouble_with_the_api_is_void(
     paid = Tokens(prompt=100, cached=40, completion=10, reasoning=4) if before else Tokens()
     assert (record.tokens, record.rounds) == (paid, len(before))
     assert record.cost_usd == (0.000084 if before else 0.0)
-    transcript = json.loads((hasty_bench.folder.path / str(record.transcript)).read_text())
+    transcript = hasty_bench.transcript(record)
     roles = ["system", "user", "assistant", "tool"] if before else ["system", "user"]
     assert [message["role"] for message in transcript["messages"]] == roles
 
@@ -361,7 +361,7 @@ def test_a_fault_of_our_own_is_void_and_keeps_its_traceback(bench: EngineBench, 
     record = bench.engine.result(item)  # the reference model was not told of this task
     assert (record.outcome, record.reason) == ("void", "internal error")
     assert str(record.detail).startswith("KeyError: ")
-    transcript = json.loads((bench.folder.path / str(record.transcript)).read_text())
+    transcript = bench.transcript(record)
     assert "Traceback" in transcript["traceback"]
 
 

@@ -100,9 +100,8 @@ def test_a_process_that_joins_asks_what_others_have_left(
     run.open([])
     run.stop()
     record = replace(RECORD, key=first.key, task=first.task.id, outcome=Outcome.FAIL)
-    kept = run.folder.keep(record, {"messages": []})
     void = replace(record, key=second.key, outcome=Outcome.VOID, reason=Void.API)
-    run.folder.keep(replace(void, task=second.task.id), {})
+    kept, _ = run.folder.keep([(record, {}), (replace(void, task=second.task.id), {})])
     joined = join_run(
         run.plan, run.folder.path, process="gw1", session=1, started=STARTED, n_processes=2
     )
