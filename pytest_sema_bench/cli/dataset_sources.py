@@ -14,6 +14,7 @@ from pytest_sema_bench.dataset.benchmark import FLAG
 from pytest_sema_bench.dataset.checkout import licence_of
 from pytest_sema_bench.dataset.prove import Draft, Sifting, prove, sorted_reasons
 from pytest_sema_bench.dataset.row import write_rows
+from pytest_sema_bench.dataset.traces import Tracer
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.report.text import safe, tabulated
 from pytest_sema_bench.sema.vm import SemaVM, create_vm
@@ -40,6 +41,22 @@ def add_sources(group: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser = _add(group, "tasks", _references, "the reference answers of a suite")
     add_suite_option(parser, required=True)
     add_licence(parser, "what its suite.yaml says")
+    add_benchmark(parser)
+
+    parser = _add(group, "traces", _traces, "conversations of runs whose answer is right")
+    parser.add_argument("runs", type=Path, metavar="RUN", nargs="+", help="a run folder")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--repaired",
+        action="store_true",
+        help="only those in which a VM error was seen and mended",
+    )
+    kind.add_argument(
+        "--pairs",
+        action="store_true",
+        help="instead, pairs of a right and a wrong answer to one question",
+    )
+    add_licence(parser, "that of the tasks' suite")
     add_benchmark(parser)
 
 
@@ -75,6 +92,15 @@ async def _references(
     return await references.drafts(
         arguments.suite, arguments.licence, vm, sifting, benchmark=arguments.benchmark
     )
+
+
+async def _traces(arguments: argparse.Namespace, vm: SemaVM, sifting: Sifting) -> Iterable[Draft]:
+    tracer, benchmark = Tracer(vm, sifting, arguments.licence), arguments.benchmark
+    if arguments.pairs:
+        await tracer.pair(arguments.runs, benchmark=benchmark)
+    else:
+        await tracer.trace(arguments.runs, benchmark=benchmark, repaired=arguments.repaired)
+    return ()
 
 
 def _number(text: str) -> int:

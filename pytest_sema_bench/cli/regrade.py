@@ -6,14 +6,13 @@ from pathlib import Path
 
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.grading.regrade import Cause, Regrading, new_folder, regrade
+from pytest_sema_bench.grading.regrade import Cause, Regrading, new_folder, regrade, tasks_of
 from pytest_sema_bench.grading.scoring import AnswerGrader
 from pytest_sema_bench.records.folder import write_records
-from pytest_sema_bench.records.reader import RunData, read_run
+from pytest_sema_bench.records.reader import read_run
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.summary import table_lines
 from pytest_sema_bench.report.text import printable
-from pytest_sema_bench.suite.folder import suite_folder
 from pytest_sema_bench.suite.task import Task, load_tasks
 from pytest_sema_bench.tables.levels import make_tables
 
@@ -44,17 +43,6 @@ def _run(arguments: argparse.Namespace) -> int:
     (folder / "summary.md").write_text(f"# {path.name}, {folder.name}\n\n{lines}\n", "utf-8")
     _print(regrading, folder)
     return 0
-
-
-def tasks_of(run: RunData) -> Path:
-    """The folder of tasks that the run used, if it is still there; else the bundled suite."""
-    tasks, suite = (run.manifest.settings[name] for name in ("tasks", "suite"))
-    if tasks is None:
-        return suite_folder(suite)
-    path = Path(tasks)
-    if not path.exists():
-        raise BenchError(f"the run's tasks are not at {path} any more; give --tasks")
-    return path
 
 
 async def _regrade(records: tuple[Record, ...], tasks: tuple[Task, ...], vm: str) -> Regrading:

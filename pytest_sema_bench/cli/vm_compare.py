@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from pytest_sema_bench.cli.regrade import tasks_of
 from pytest_sema_bench.cli.vm_option import vm_type
 from pytest_sema_bench.docsearch.corpus import docs_folder, load_corpus, load_hints
 from pytest_sema_bench.docsearch.entry import Hint, Row
 from pytest_sema_bench.grading.proof.check import fenced, wrong_answers
+from pytest_sema_bench.grading.regrade import tasks_of
 from pytest_sema_bench.grading.two_vms import (
     Answer,
     Program,

@@ -29,7 +29,7 @@ async def drafts(
         elif task.reference is None:
             sifting.drop("the task has no reference answer", task.id)
         elif (await grader.grade(task, fenced(task, task.reference))).outcome is Outcome.PASS:
-            made.append(_draft(task, task.reference, _licence(task, licence)))
+            made.append(_draft(task, task.reference, licence_of_task(task, licence)))
         else:
             sifting.drop("the reference fails its task", task.id)
     return made
@@ -41,7 +41,8 @@ def check_allowed(suite: Path, tasks: Sequence[Task], *, benchmark: bool) -> Non
         raise refuse(suite, n)
 
 
-def _licence(task: Task, given: str | None) -> str:
+def licence_of_task(task: Task, given: str | None) -> str:
+    """The given licence, or that of the suite. Raises SettingsError where nobody tells it."""
     told = given or (task.suite and task.suite.licence)
     if not told:
         raise SettingsError(f"{task.path}: no suite.yaml tells a licence; give --licence")

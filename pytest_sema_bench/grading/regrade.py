@@ -7,9 +7,12 @@ from enum import Enum
 from itertools import count
 from pathlib import Path
 
+from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.grading.scoring import AnswerGrader
 from pytest_sema_bench.records.outcome import Stop
+from pytest_sema_bench.records.reader import RunData
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.suite.folder import suite_folder
 
 
 class Cause(Enum):
@@ -83,3 +86,14 @@ async def _regrade(record: Record, grader: AnswerGrader) -> Regraded:
     transcript = f"../{record.transcript}" if record.transcript else None
     after = replace(record, **graded.in_record(from_tools), transcript=transcript)
     return Regraded(before=record, after=after)
+
+
+def tasks_of(run: RunData) -> Path:
+    """The folder of tasks that the run used, if it is still there; else the bundled suite."""
+    tasks, suite = (run.manifest.settings[name] for name in ("tasks", "suite"))
+    if tasks is None:
+        return suite_folder(suite)
+    path = Path(tasks)
+    if not path.exists():
+        raise BenchError(f"the run's tasks are not at {path} any more; give --tasks")
+    return path
