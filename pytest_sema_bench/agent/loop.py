@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from pytest_sema_bench.agent.calls import WantedCalls, read_calls
 from pytest_sema_bench.agent.text_calls import server_flags
-from pytest_sema_bench.agent.tools import Toolbox, about_tools
+from pytest_sema_bench.agent.tools import Toolbox, ToolResult, about_tools
 from pytest_sema_bench.catalog.models import TextToolCalls
 from pytest_sema_bench.chat import ChatReply
 from pytest_sema_bench.chat.reply import reasoning_field
@@ -65,6 +65,8 @@ class AgentRun:
     """VM errors that tool calls met, in order."""
     searches: tuple[Found, ...] = ()
     """What searches of the documentation gave, in order."""
+    tries: tuple[ToolResult, ...] = ()
+    """The tool calls that evaluated a program, in order."""
     transcript: Transcript = field(default_factory=Transcript)
 
     @property
@@ -156,6 +158,7 @@ class _Loop:
         self._n_repairs = 0
         self._n_misfits = 0
         self._searches: list[Found] = []
+        self._tries: list[ToolResult] = []
 
     def body(self, *, forced: bool) -> dict[str, Any]:
         """The next request. A forced answer keeps the tools, so that prompt caches hold."""
@@ -210,6 +213,8 @@ class _Loop:
                 self._failures.append(result.failure)
             if result.found:
                 self._searches.append(result.found)
+            if result.program is not None:
+                self._tries.append(result)
             results.append(result.text)
         self.messages += wanted.answers(results)
 
@@ -251,6 +256,7 @@ class _Loop:
             n_misfits=self._n_misfits,
             failures=tuple(self._failures),
             searches=tuple(self._searches),
+            tries=tuple(self._tries),
             transcript=Transcript(messages=tuple(self.messages), calls=tuple(self.calls)),
         )
 

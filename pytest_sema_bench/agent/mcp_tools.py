@@ -56,7 +56,12 @@ def _caller(
             return ToolResult(text=f"Error: the tool gave no answer within {call_s:g} s.")
         except CallRefused as refusal:
             return ToolResult(text=f"Error: {refusal}", misfit=True)
-        return ToolResult(text=text, failure=_failure(text) if is_error else None)
+        code = values.get("code")
+        return ToolResult(
+            text=text,
+            failure=_failure(text) if is_error else None,
+            program=code if isinstance(code, str) else None,
+        )
 
     return run
 

@@ -41,6 +41,10 @@ class ToolResult:
     """The call did not fit the schema and was answered with an error."""
     found: Found | None = None
     """What a search of the documentation gave."""
+    program: str | None = None
+    """The source that was evaluated."""
+    value: str | None = None
+    """What it is worth, as Sema prints that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +214,12 @@ def _make_eval_code(means: _Means) -> Tool:
         source = values["code"]
         (evaluation,) = await means.vm.evaluate([source], means.limits)
         text = await describe_evaluation(evaluation, source, means.vm, hints=means.hints)
-        return ToolResult(text=text, failure=VMFailure.of(evaluation))
+        return ToolResult(
+            text=text,
+            failure=VMFailure.of(evaluation),
+            program=source,
+            value=evaluation.value,
+        )
 
     return Tool(
         name="eval_code",

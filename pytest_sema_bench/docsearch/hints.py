@@ -30,7 +30,13 @@ def hint_for(error: str, source: str, version: str) -> str | None:
 
 
 def _foreign_hint(name: str, source: str, version: str) -> str | None:
-    """What Sema has instead of a name of another language.
+    """What Sema has instead of a name of another language."""
+    found = foreign_row(name, source, version)
+    return None if found is None else _told(*found)
+
+
+def foreign_row(name: str, source: str, version: str) -> tuple[str, Foreign] | None:
+    """The foreign name that left a name in a source unbound, and its row; None if none is known.
 
     Arguments come before what they are given to: that `for` is unknown shows as an unknown `x`
     in `(for [x xs] …)`. So the heads of the forms around the name are asked too, from outside.
@@ -38,7 +44,7 @@ def _foreign_hint(name: str, source: str, version: str) -> str | None:
     for candidate in (name, *_heads_around(name, source)):
         row = _row(candidate, version)
         if row is not None and candidate not in names_bound(source):
-            return _told(candidate, row)
+            return candidate, row
     return None
 
 

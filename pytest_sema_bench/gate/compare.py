@@ -11,6 +11,7 @@ from functools import cached_property
 from statistics import fmean
 
 from pytest_sema_bench.gate.across import Across, asked_otherwise, told
+from pytest_sema_bench.gate.effort import EffortChange, effort_changes
 from pytest_sema_bench.gate.stats import (
     PairedCounts,
     PairedTest,
@@ -161,6 +162,21 @@ class Comparison:
         """What the compared tasks took in the baseline and in the run."""
         tasks = [pair.task for pair in self.pairs]
         return self.base.usage(tasks), self.run.usage(tasks)
+
+    @cached_property
+    def effort(self) -> tuple[EffortChange, ...]:
+        """How what the compared tasks took has changed, as far as both sides say."""
+        return effort_changes([(pair.base, pair.run) for pair in self.pairs])
+
+    def shares(self, field: str) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Of a yes or no of the compared samples: how many yes of how many known, on both sides."""
+        sides = ([pair.base for pair in self.pairs], [pair.run for pair in self.pairs])
+        known = [
+            [value for t in side for s in t.graded if (value := getattr(s, field)) is not None]
+            for side in sides
+        ]
+        (base, run) = ((sum(values), len(values)) for values in known)
+        return base, run
 
     def coverage(self, *, subset: bool = False) -> float:
         """Share in [0, 1] of the baseline's tasks, times the run's samples, that is compared.

@@ -25,6 +25,11 @@ class Sample:
     reason: Reason | Void
     cost_usd: float | None = None
     n_tokens: int | None = None
+    rounds: int | None = None
+    repaired: bool | None = None
+    """See Record.repaired."""
+    first_parses: bool | None = None
+    """See Record.first_parses."""
     tool_calls: tuple[tuple[str, int], ...] = ()
     vm_errors: tuple[str, ...] = ()
     """Classes of the VM errors that the model's code met."""
@@ -218,6 +223,9 @@ def _sample(number: int, record: Record | None, last: Record | None) -> Sample:
         reason=reason,
         cost_usd=record.cost_usd,
         n_tokens=record.tokens.total,
+        rounds=record.rounds,
+        repaired=record.repaired,
+        first_parses=record.first_parses,
         tool_calls=tuple(sorted(record.tool_calls.items())),
         vm_errors=tuple(error["class"] for error in record.vm_errors),
     )

@@ -16,6 +16,7 @@ from pytest_sema_bench.records.outcome import Void
 from pytest_sema_bench.records.reader import RunData, read_run
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.as_json import verdict_facts
+from pytest_sema_bench.report.failures import failure_lines
 from pytest_sema_bench.report.gate import judgement_lines
 from pytest_sema_bench.report.html import write_report
 from pytest_sema_bench.report.ladder import ladder_lines
@@ -167,6 +168,8 @@ class Summary:
     def _lines(self, *, markdown: bool = False) -> Iterator[str]:
         yield from table_lines(self.tables, markdown=markdown)
         yield from error_lines(self._error_tables, markdown=markdown)
+        if markdown:  # for the terminal they are too much
+            yield from failure_lines(self.records, markdown=True)
         yield from ladder_lines(self._ladders, markdown=markdown)
         if self.judgement is not None and self._judge is not None:
             yield from judgement_lines(self._judge, self.judgement, markdown=markdown)

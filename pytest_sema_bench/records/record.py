@@ -18,6 +18,8 @@ SCHEMA = 2
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a character, as a model's JSON can hold it: no encoding takes it, but an escape does."""
 
+_PARSE = "parse"
+"""The class of the errors of a source that is no Sema."""
 _ALIKE = ("task", "model", "config", "provider", "served_model", "vm", "task_hash")
 """What many records say in the same words, kept in memory once."""
 
@@ -49,6 +51,13 @@ class Record:
     """Per case `call`, `expected`, `got`, `pass`, and `error` where there was one."""
     vm_errors: list[dict[str, Any]] = field(default_factory=list)
     """The VM errors that the model's code met: `where` (tool or grade), `class`, `name`."""
+    tries: list[dict[str, Any]] | None = None
+    """The programs that tool calls evaluated, in order: `class` and `name` of the error, null
+    without one; `right` says of a failed item whether that program would have passed. None in
+    records that do not say."""
+    foreign: list[dict[str, Any]] = field(default_factory=list)
+    """Unbound names of other languages: `name`, the languages it comes `from`, and whether a later
+    program `found` what Sema has instead."""
     offered: list[str] = field(default_factory=list)
     """The tools that the model was offered; older records do not say."""
     tool_calls: dict[str, int] = field(default_factory=dict)
@@ -101,6 +110,21 @@ class Record:
     def passed(self) -> bool:
         """Whether the answer is right."""
         return self.outcome is Outcome.PASS
+
+    @property
+    def repaired(self) -> bool | None:
+        """Whether an item that met an error in a tool call was right; None if it met none."""
+        met = any(error["where"] == "tool" for error in self.vm_errors)
+        return self.passed if met and self.graded else None
+
+    @property
+    def first_parses(self) -> bool | None:
+        """Whether the first program parses, tried or answered; None without any."""
+        if self.tries:
+            return bool(self.tries[0]["class"] != _PARSE)
+        if self.tries is None or not self.cases:
+            return None
+        return not any(error["class"] == _PARSE for error in self.vm_errors)
 
     def to_json(self) -> str:
         """One line without the line end, in characters that UTF-8 can write."""

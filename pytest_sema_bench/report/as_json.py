@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pytest_sema_bench.gate.compare import Compared, Comparison, Pair, Rates
+from pytest_sema_bench.gate.effort import EffortChange
 from pytest_sema_bench.gate.task_results import TaskResult, Usage
 from pytest_sema_bench.gate.verdict import GateVerdict
 
@@ -66,9 +67,23 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "levels": [_rates(rates) for rates in comparison.levels],
         "categories": [_rates(rates) for rates in comparison.categories],
         "usage": {"baseline": _usage(usage[0]), "run": _usage(usage[1])},
+        "repaired": comparison.shares("repaired"),
+        "first_parses": comparison.shares("first_parses"),
+        "effort": [_effort(change) for change in comparison.effort],
         "left_out": [{"task": entry.task, "why": entry.why} for entry in comparison.left_out],
         "added": list(comparison.added),
         "differs": list(comparison.differs),
+    }
+
+
+def _effort(change: EffortChange) -> dict[str, Any]:
+    return {
+        "measure": change.measure.value,
+        "baseline": change.base,
+        "run": change.run,
+        "cap": change.cap,
+        "relative": change.measure.is_relative,
+        **asdict(change.shift),
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from pytest_sema_bench.gate.compare import Compared, Comparison, Pair, Rates
+from pytest_sema_bench.gate.effort import EffortChange, Measure
 from pytest_sema_bench.gate.task_results import TaskResult, Usage
 from pytest_sema_bench.report.text import (
     NO_VALUE,
@@ -11,9 +12,11 @@ from pytest_sema_bench.report.text import (
     percent_interval,
     points,
     safe,
+    signed,
     tabulated,
 )
 
+_EFFORT = ("until solved, median", "baseline", "run", "unsolved at", "change", "95 %", "p")
 _RATES = ("tasks", "baseline", "95 %", "run", "95 %", "points")
 
 
@@ -78,6 +81,10 @@ def _one(comparison: Comparison, *, markdown: bool) -> Iterator[str]:
         yield ""
         yield from tabulated(("per item", "baseline", "run"), _usage(comparison), markdown=markdown)
         yield ""
+        if comparison.effort:
+            effort = map(_effort_cells, comparison.effort)
+            yield from tabulated(_EFFORT, effort, markdown=markdown)
+            yield ""
     yield from _left_out(comparison)
 
 
@@ -125,10 +132,27 @@ def _cells(row: Rates) -> tuple[str, ...]:
     )
 
 
+def _effort_cells(change: EffortChange) -> tuple[str, ...]:
+    relative, shift = change.measure.is_relative, change.shift
+    low, high = (signed(end, relative=relative) for end in shift.interval)
+    digits = 5 if change.measure is Measure.USD else 0 if relative else 1
+    return (
+        change.measure.value,
+        *(f"{value:,.{digits}f}" for value in (change.base, change.run, change.cap)),
+        signed(shift.estimate, relative=relative),
+        f"{low} to {high}",
+        p_value(shift.p_two_sided),
+    )
+
+
 def _usage(comparison: Comparison) -> Iterator[tuple[str, ...]]:
     before, after = comparison.usage
     yield "cost $", _each(before, before.cost_usd, 5), _each(after, after.cost_usd, 5)
     yield "tokens", _each(before, before.n_tokens, 0), _each(after, after.n_tokens, 0)
+    for title, field in (("first program parses", "first_parses"), ("repaired", "repaired")):
+        shares = comparison.shares(field)
+        if any(of for _, of in shares):
+            yield title, *(f"{n}/{of} ({percent(n / of)})" if of else NO_VALUE for n, of in shares)
     for title, ones, others in (
         ("calls of", before.tool_calls, after.tool_calls),
         ("VM errors:", before.vm_errors, after.vm_errors),

@@ -24,6 +24,7 @@ from pytest_sema_bench.gate.compare import Compared, Comparison
 from pytest_sema_bench.gate.verdict import GateVerdict
 from pytest_sema_bench.records.whole_file import whole_file
 from pytest_sema_bench.report.charts import line_points
+from pytest_sema_bench.report.failures import failure_grids
 from pytest_sema_bench.report.ladder import effect_sentence
 from pytest_sema_bench.report.overview import Overview, item_href, list_href, make_overview
 from pytest_sema_bench.report.payload import SharedTexts, conversations, item_index, pack
@@ -93,6 +94,7 @@ def _chunks(
         "history": _history(merged),
         "sight": None if verdict else _sight(overview),
         "ladders": make_ladders(merged.records),
+        "failures": failure_grids(merged.records),
         "effect_sentence": effect_sentence,
         "index": item_index(merged.entries),
         "conversations": map(Markup, conversations(merged.entries, shared)),

@@ -44,7 +44,10 @@ def table_lines(tables: Sequence[Table], *, markdown: bool = False) -> Iterator[
         rows = [_cells(row, sampled=sampled) for row in table.rows]
         headers = _SAMPLED if sampled else _HEADERS
         yield from tabulated(headers, rows, markdown=markdown)
-        yield from _remarks(table.total)
+        remarks = list(_remarks(table.total))
+        if remarks and markdown:  # else they would be further rows of the table
+            yield ""
+        yield from remarks
         yield ""
     if len(tables) > 1:
         yield "### Pass rates" if markdown else "pass rates"
@@ -73,6 +76,8 @@ def error_lines(tables: Sequence[ErrorTable], *, markdown: bool = False) -> Iter
         headers = ["error", *table.levels, "all", "most often about"]
         yield from tabulated(headers, rows, markdown=markdown)
         if table.n_saw_error:
+            if markdown:  # else it would be another row of the table
+                yield ""
             yield (
                 f"recovered: {table.n_recovered} of {table.n_saw_error} items in which a tool call "
                 "showed an error ended right"

@@ -69,6 +69,11 @@ def safe(text: str, width: int = 200) -> str:
     return printable(text, width=width).replace("|", "¦").replace("`", "'").replace("<", "‹")
 
 
+def signed(value: float, *, relative: bool = False) -> str:
+    """A change with its sign; a relative one in whole percent."""
+    return f"{100 * value:+.0f} %" if relative else f"{value:+.1f}"
+
+
 def tabulated(
     headers: Sequence[str],
     rows: Iterable[Sequence[str]],

@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import Any
 
 from pytest_sema_bench.agent.loop import AgentRun
+from pytest_sema_bench.agent.tools import ToolResult
 from pytest_sema_bench.catalog.models import Price
+from pytest_sema_bench.docsearch.foreign_use import ForeignUse, foreign_use
 from pytest_sema_bench.docsearch.usage import docs_use
 from pytest_sema_bench.errors import (
     BudgetSpent,
@@ -14,13 +18,13 @@ from pytest_sema_bench.errors import (
     TaskError,
     VMError,
 )
-from pytest_sema_bench.grading import Verdict
+from pytest_sema_bench.grading import Verdict, VMFailure
 from pytest_sema_bench.grading.graded import Graded
 from pytest_sema_bench.records.outcome import Stop, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Call
 from pytest_sema_bench.run.item import WorkItem
-from pytest_sema_bench.sema.vm import VMInfo
+from pytest_sema_bench.sema.vm import ErrorClass, VMInfo
 
 _VOIDS: tuple[tuple[type[Exception], Void], ...] = (
     (NotAsked, Void.NOT_ASKED),
@@ -51,9 +55,18 @@ class Took:
 
 
 def make_record(
-    item: WorkItem, run: AgentRun, verdict: Verdict, *, took: Took, vm: VMInfo
+    item: WorkItem,
+    run: AgentRun,
+    verdict: Verdict,
+    *,
+    took: Took,
+    vm: VMInfo,
+    right: Sequence[bool | None] = (),
 ) -> Record:
-    """The record of an item; `run` is what there is of the conversation."""
+    """The record of an item; `run` is what there is of the conversation.
+
+    `right` says of each of its tries whether it would have passed, where that was looked at.
+    """
     calls = run.transcript.calls
     graded = Graded.of(item.task, verdict, vm.label)
     graded = replace(graded, detail=graded.detail or _why_empty(run))
@@ -68,6 +81,8 @@ def make_record(
         sample=item.sample,
         **graded.in_record(failure.as_json("tool") for failure in run.failures),
         answer=run.answer if run.stop else None,
+        tries=[_try_as_json(t, r) for t, r in zip_longest(run.tries, right)],
+        foreign=[use.as_json() for use in _foreign(run, verdict, vm.version)],
         offered=list(item.config.tools or (item.config.mcp and item.config.mcp.command) or ()),
         tool_calls=run.tool_calls,
         rounds=run.rounds,
@@ -85,6 +100,28 @@ def make_record(
         provider=item.model.provider,
         upstream=next((call.upstream for call in reversed(calls) if call.upstream), None),
     )
+
+
+def _try_as_json(tried: ToolResult, right: bool | None) -> dict[str, Any]:
+    failure = tried.failure
+    return {
+        "class": failure.error_class.value if failure else None,
+        "name": failure.name if failure else None,
+        "right": right,
+    }
+
+
+def _foreign(run: AgentRun, verdict: Verdict, version: str) -> tuple[ForeignUse, ...]:
+    answer = "\n".join(verdict.extracted)
+    in_answer = [_unbound(case.failure) for case in verdict.cases if case.failure]
+    programs = [(t.program or "", _unbound(t.failure)) for t in run.tries]
+    return foreign_use([*programs, *((answer, name) for name in in_answer or [None])], version)
+
+
+def _unbound(failure: VMFailure | None) -> str | None:
+    """The name that a program lacked, if that is what ended it."""
+    is_unbound = failure is not None and failure.error_class is ErrorClass.UNBOUND
+    return failure.name if failure and is_unbound else None
 
 
 def _why_empty(run: AgentRun) -> str | None:

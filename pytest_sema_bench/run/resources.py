@@ -17,7 +17,7 @@ from typing import Any
 from pytest_sema_bench.agent.loop import AgentRun, run_agent
 from pytest_sema_bench.agent.mcp_tools import mcp_toolbox
 from pytest_sema_bench.agent.reference import ReferenceModel
-from pytest_sema_bench.agent.tools import Toolbox, make_toolbox
+from pytest_sema_bench.agent.tools import Toolbox, ToolResult, make_toolbox
 from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.chat import (
     ChatClient,
@@ -34,14 +34,14 @@ from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.settings import DocsSettings
 from pytest_sema_bench.grading import Grader
 from pytest_sema_bench.limits import Ledger, Limiters, open_ledger
-from pytest_sema_bench.records.outcome import Void
+from pytest_sema_bench.records.outcome import Outcome, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.outcome import Took, make_record, void_verdict
 from pytest_sema_bench.sema.vm import SemaVM, VMInfo, create_vm
 from pytest_sema_bench.settings import Config, Limits
-from pytest_sema_bench.suite.task import Task
+from pytest_sema_bench.suite.task import GradeKind, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +142,12 @@ class Resources:
     ) -> tuple[Record, dict[str, Any]]:
         """The item's record and its transcript."""
         error = run.broken_off_by
+        right: Sequence[bool | None] = ()
         if error is None:
             try:
                 verdict = await self._grader.grade(item.task, run.answer, truncated=run.truncated)
+                if verdict.outcome is Outcome.FAIL:
+                    right = [await self._would_pass(item.task, tried) for tried in run.tries]
             except Exception as fault:
                 error = fault
         transcript = run.transcript.as_json()
@@ -152,7 +155,18 @@ class Resources:
             verdict = void_verdict(error)
             if verdict.reason is Void.INTERNAL:
                 transcript["traceback"] = "".join(format_exception(error))
-        return make_record(item, run, verdict, took=took, vm=self.vm_info), transcript
+        record = make_record(item, run, verdict, took=took, vm=self.vm_info, right=right)
+        return record, transcript
+
+    async def _would_pass(self, task: Task, tried: ToolResult) -> bool:
+        """Whether what a tool call evaluated would have been a right answer."""
+        if tried.failure is not None:
+            return False
+        answer = f"```sema\n{tried.program}\n```"
+        if task.kind is GradeKind.VALUE:
+            answer = f"Value: {tried.value}"
+        verdict = await self._grader.grade(task, answer, stop_at_failure=True)
+        return verdict.outcome is Outcome.PASS
 
     def count(self, records: Sequence[Record]) -> None:
         """Let the ledger know of items that have ended."""

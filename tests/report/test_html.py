@@ -49,13 +49,14 @@ def unpacked(page: str, name: str) -> Any:
 
 
 def test_everything_the_issue_lists_is_there(tmp_path: Path) -> None:
-    """Verdict, levels, changes, tasks, cost, reasons, errors, tools, history."""
+    """Verdict, levels, failures, changes, tasks, cost, reasons, errors, tools, history."""
     for day in (1, 2):
         write_made_up_run(tmp_path / "runs" / f"run{day}", players=PLAYERS[:2], seed=day, day=day)
     page = report(tmp_path / "runs" / "run2", baseline=tmp_path / "runs" / "run1")
     titles = re.findall(r'<h2 id="\w+">([^<]*)</h2>', page)
     assert titles == [
         "Pass rate by level",
+        "Effort and failures",
         "What changed",
         "Every task",
         "Cost",
