@@ -29,6 +29,7 @@ COMMANDS = {
     "aa-check": ("power", "how often the gate would fire on a run's own, unchanged model"),
     "history": ("history", "list runs and show how each model's rate moved"),
     "dataset": ("dataset", "training data from sources, suites and runs, proven on the VM"),
+    "reward": ("reward", "the verdict as a reward to train with, over HTTP"),
     "vm": ("vm", "the Sema VM that grades"),
 }
 """Each command's module, which adds it to the parser, and what it is for."""

@@ -14,10 +14,11 @@ import json
 import os
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pytest_sema_bench.errors import BenchError, VMError
 from pytest_sema_bench.grading import Grader, Verdict
@@ -28,6 +29,7 @@ from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.suite.folder import suite_folder
 from pytest_sema_bench.suite.task import Task, load_tasks
 
+T = TypeVar("T")
 _LINES_PER_HOST = 4
 
 
@@ -35,10 +37,16 @@ class AnswerGrader:
     """Grades answers to the tasks of a suite, on one event loop."""
 
     def __init__(
-        self, tasks: Iterable[Task], *, backend: str, limits: Limits | None = None
+        self,
+        tasks: Iterable[Task] = (),
+        *,
+        backend: str,
+        limits: Limits | None = None,
+        n_hosts: int | None = None,
     ) -> None:
+        """`n_hosts` evaluations at a time; None for as many as there are processors."""
         self.tasks: Mapping[str, Task] = {task.id: task for task in tasks}
-        self.n_hosts = os.cpu_count() or 1
+        self.n_hosts = n_hosts or os.cpu_count() or 1
         self._vm = create_vm(backend, self.n_hosts)
         self._grader = Grader(self._vm, limits)
         self._label: str | None = None
@@ -48,17 +56,65 @@ class AnswerGrader:
         task = self.tasks.get(task_id)
         if task is None:
             raise BenchError(f"there is no task {task_id!r}; `--list-tasks` says which there are")
-        if self._label is None:
-            self._label = (await self._vm.info()).label
+        return await self.grade_task(task, answer, truncated=truncated)
+
+    async def grade_task(self, task: Task, answer: str, *, truncated: bool = False) -> Graded:
+        """As `grade`, for a task that need not be one of the suite."""
+        label = await self.vm_label()
         try:
             verdict = await self._grader.grade(task, answer, truncated=truncated)
         except VMError as error:
             verdict = Verdict.void(Void.VM, str(error))
-        return Graded.of(task, verdict, self._label)
+        return Graded.of(task, verdict, label)
+
+    async def vm_label(self) -> str:
+        """Which VM grades, as records name it. Raises VMError if it cannot be started."""
+        if self._label is None:
+            self._label = (await self._vm.info()).label
+        return self._label
 
     async def close(self) -> None:
         """End the VM's processes."""
         await self._vm.close()
+
+
+class LoopThread:
+    """An event loop on a thread of its own, for callers without one; of one process."""
+
+    def __init__(self, name: str) -> None:
+        self._pid = os.getpid()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """What will come of the work. Raises BenchError in a process forked from its own."""
+        if os.getpid() != self._pid:
+            work.close()
+            raise BenchError(
+                "this scorer was made before the process was forked, and its VM belongs to the "
+                "process that made it; make one in each process"
+            )
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def close(self, last: Coroutine[Any, Any, None]) -> None:
+        """Do the last work and end the thread; a second time it does nothing."""
+        if self._loop.is_closed() or os.getpid() != self._pid:
+            last.close()
+            return
+        self.submit(_end(last)).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _end(last: Coroutine[Any, Any, None]) -> None:
+    """Do the last work of a loop, then leave nothing on it."""
+    await last
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 class Scorer:
@@ -66,11 +122,8 @@ class Scorer:
 
     def __init__(self, tasks: Path | None = None, *, backend: str = "wasm") -> None:
         """`tasks` is a folder or file; None for the bundled suite. Raises TaskError."""
-        loaded = load_tasks(tasks or suite_folder())
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="scorer", daemon=True)
-        self._thread.start()
-        self._grader = AnswerGrader(loaded, backend=backend)
+        self._grader = AnswerGrader(load_tasks(tasks or suite_folder()), backend=backend)
+        self._thread = LoopThread("scorer")
 
     def grade(self, task_id: str, answer: str, *, truncated: bool = False) -> Graded:
         """The grade of a model's final message, as it came.
@@ -78,17 +131,13 @@ class Scorer:
         `truncated` says that the token limit cut it off. Raises BenchError for an unknown
         task or if the VM cannot be started.
         """
-        work = self._grader.grade(task_id, answer, truncated=truncated)
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return self._thread.submit(
+            self._grader.grade(task_id, answer, truncated=truncated)
+        ).result()
 
     def close(self) -> None:
         """End the VM; the scorer cannot be used any more."""
-        if self._loop.is_closed():
-            return
-        asyncio.run_coroutine_threadsafe(self._grader.close(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._thread.close(self._grader.close())
 
     def __enter__(self) -> Self:
         return self

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from pytest_sema_bench.errors import VMError
+from pytest_sema_bench.sema.vm import forked
 from pytest_sema_bench.sema.vm.classify import classify, classify_trap
 from pytest_sema_bench.sema.vm.node import Node
 from pytest_sema_bench.sema.vm.protocol import ErrorClass, Evaluation
@@ -36,6 +37,9 @@ _SPARE_CPU_S = 60.0
 """What the kernel lets a host use beyond what we would end it for."""
 _LINE_LIMIT_BYTES = 64 * 1024 * 1024
 _OUTSIDE_SIGNALS = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+_UNKNOWN = 255
+"""asyncio's return code of a child that something else in this process has waited for, or nobody
+can as SIGCHLD is ignored, as trainers' workers may have it. It says nothing of the program."""
 
 
 class HostLost(Exception):
@@ -49,7 +53,8 @@ class HostLost(Exception):
     def by_return_code(cls, returncode: int) -> "HostLost":
         """The loss of a host that ended without a word."""
         message = f"the VM's host process ended with return code {returncode}"
-        return cls(message, from_outside=-returncode in _OUTSIDE_SIGNALS)
+        from_outside = -returncode in _OUTSIDE_SIGNALS or returncode == _UNKNOWN
+        return cls(message, from_outside=from_outside)
 
 
 class Host:
@@ -86,6 +91,7 @@ class Host:
             limit=_LINE_LIMIT_BYTES,
             start_new_session=True,
         )
+        forked.leave_behind(process)
         return cls(process)
 
     @property

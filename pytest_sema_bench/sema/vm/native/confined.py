@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from pytest_sema_bench.errors import VMError
+from pytest_sema_bench.sema.vm import forked
 from pytest_sema_bench.sema.vm.native.cell import ENVIRONMENT, Cell, limit
 
 _LINE_LIMIT_BYTES = 16 * 1024 * 1024
@@ -56,6 +57,7 @@ class Confined:
         finally:
             # The child has its own end: with ours open, reading would never come to an end.
             os.close(told)
+        forked.leave_behind(process)
         return cls(process, cell, info)
 
     def confine(self, cpu_s: float) -> None:
