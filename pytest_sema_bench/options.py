@@ -191,6 +191,12 @@ OPTIONS = (
     ),
     Option("samples", "K", _whole(1, 1_000), "ask each question K times (default 1)"),
     Option(
+        "max-rounds",
+        "N",
+        _whole(1, 100),
+        "replies with tool calls that an item may take, over what its configuration says",
+    ),
+    Option(
         "concurrency",
         "N",
         _whole(1, 1_000),

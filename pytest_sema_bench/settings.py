@@ -97,6 +97,8 @@ class Settings:
     models: tuple[str, ...]
     configs: tuple[str, ...] = ("tools",)
     samples: int = 1
+    max_rounds: int | None = None
+    """Replies with tool calls that an item may take; None for what the configuration says."""
     concurrency: int = 32
     vm: str = "wasm"
     suite: str = DEFAULT_SUITE

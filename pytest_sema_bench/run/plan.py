@@ -93,7 +93,10 @@ def make_plan(
     )
     docs = _docs(root, settings, environment)
     answers = ":".join(filter(None, (docs.backend.value, docs.model)))
-    configs = tuple(replace(c, docs=answers) for c in registry.configs_named(settings.configs))
+    configs = tuple(
+        replace(c, docs=answers, max_rounds=settings.max_rounds or c.max_rounds)
+        for c in registry.configs_named(settings.configs)
+    )
     alone = len(models) * len(configs) == 1
     judge = Judge.of(settings, tasks_root(settings), subset=subset, alone=alone)
     plan = Plan(

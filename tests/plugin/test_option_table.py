@@ -122,6 +122,7 @@ def test_resume_without_a_name_means_the_newest_run() -> None:
 NUMBERS = {
     "samples": ("1", "1000", "a whole number from 1 to 1,000"),
     "concurrency": ("1", "1000", "a whole number from 1 to 1,000"),
+    "max-rounds": ("1", "100", "a whole number from 1 to 100"),
     "confirm": ("1", "100", "a whole number from 1 to 100"),
     "timeout": ("0.001", "86400", "a number of seconds above 0 and up to 86,400"),
     "max-cost": ("0.001", "1e6", "a number of US dollars above 0 and up to 1,000,000"),
