@@ -1,7 +1,7 @@
 """How many calls may be in flight and how soon the next may go, as rules over plain values.
 
-Concurrency follows the server: it starts at 20 and doubles with each clean round until the first
-429, is cut by a third once per episode of 429s, and from then on grows by a twentieth a round.
+Concurrency follows the server: it starts at 20, or where the last run with this server and key
+ended, doubles with each clean round until the first 429, is cut by a third once per episode of 429s, and from then on grows by a twentieth a round.
 Requests and tokens per minute are token buckets that hold ten seconds' worth.
 """
 
@@ -18,7 +18,7 @@ EPISODE_S = 15.0
 """Calls that were in flight together fail together: they are one reason to slow down, not many."""
 LONGEST_PAUSE_S = 60.0
 STALE_S = 600.0
-"""What was learnt about a server is forgotten after this time without a call."""
+"""After this time without a call nothing is held against a server, and doubling is tried again."""
 _BURST = 1 / 6
 """Share of a minute's allowance that may be used at once."""
 _USED = 0.8
@@ -61,9 +61,9 @@ class Wait:
 
 
 def refreshed(throttle: Throttle, limits: RateLimits, now: float) -> Throttle:
-    """The throttle at this moment: stale knowledge forgotten, buckets filled up."""
+    """The throttle at this moment: stale knowledge forgotten but the limit, buckets filled up."""
     if now - throttle.used_at > STALE_S:
-        throttle = Throttle(filled_at=0.0)
+        throttle = Throttle(limit=throttle.limit)
     elapsed_s = max(0.0, now - throttle.filled_at)
     return replace(
         throttle,

@@ -188,7 +188,7 @@ class Engine:
             task.cancel()
         await self._resources.close()
         await _settle(left)
-        self._resources.close_ledger()
+        await self._resources.close_ledger()
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -33,7 +33,7 @@ from pytest_sema_bench.chat import (
 from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.settings import DocsSettings
 from pytest_sema_bench.grading import Grader
-from pytest_sema_bench.limits import Ledger, Limiters, open_ledger
+from pytest_sema_bench.limits import Ledger, Limiters, SqliteLedger, open_ledger
 from pytest_sema_bench.records.outcome import Outcome, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.redaction import Redactor
@@ -105,7 +105,7 @@ class Resources:
         redactor: Redactor,
     ) -> "Resources":
         """All of it, with the VM started. Raises VMError if that cannot be."""
-        ledger = open_ledger() if options.shared else Ledger(":memory:")
+        ledger = open_ledger() if options.shared else SqliteLedger(":memory:")
         vm = create_vm(backend, n_hosts)
         try:
             info = await vm.info()
@@ -171,7 +171,7 @@ class Resources:
     def count(self, records: Sequence[Record]) -> None:
         """Let the ledger know of items that have ended."""
         n_graded = sum(record.graded for record in records)
-        self._ledger.book.count(
+        self._ledger.count(
             self._options.run,
             n_graded=n_graded,
             n_void=len(records) - n_graded,
@@ -183,8 +183,9 @@ class Resources:
         clients = (client.close() for client in self._clients.values())
         await asyncio.gather(self._vm.close(), self._search.close(), *clients)
 
-    def close_ledger(self) -> None:
+    async def close_ledger(self) -> None:
         """Close the ledger, once no item is left that could need it."""
+        await self._limiters.close()
         self._ledger.close()
 
     async def _converse(self, item: WorkItem, client: ChatClient) -> AgentRun:
@@ -213,7 +214,7 @@ class Resources:
         return nullcontext(self._toolboxes[config.name])
 
     def _note(self, model: Model, note: str) -> None:
-        self._ledger.book.note(self._options.run, f"{model.name}: {note}")
+        self._ledger.note(self._options.run, f"{model.name}: {note}")
 
     def _client(self, model: Model) -> ChatClient:
         place = model.name, model.base_url

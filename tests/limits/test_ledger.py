@@ -1,5 +1,6 @@
 """The ledger: what processes that share a key, a model and a budget know of each other."""
 
+import asyncio
 import multiprocessing
 import os
 import signal
@@ -12,9 +13,9 @@ import pytest
 from pytest_sema_bench.cache import CACHE_VARIABLE
 from pytest_sema_bench.catalog.models import RateLimits
 from pytest_sema_bench.chat.permit import AttemptResult, Billing, Quota, Reach
-from pytest_sema_bench.errors import BudgetSpent, ModelError, NotAsked, SettingsError
-from pytest_sema_bench.limits import Ledger, mend_ledger, open_ledger
-from pytest_sema_bench.limits.ledger import Ask
+from pytest_sema_bench.errors import BenchError, BudgetSpent, ModelError, NotAsked, SettingsError
+from pytest_sema_bench.limits import SqliteLedger, mend_ledger, open_ledger
+from pytest_sema_bench.limits.protocol import Answer, Ask, Ended, Ledger
 
 GOOD = AttemptResult(billing=Billing.USAGE, answered=True)
 
@@ -40,6 +41,24 @@ def ask(
     )
 
 
+def exchange(ledger: Ledger, ended: list[Ended], asks: list[Ask]) -> list[Answer]:
+    """What the ledger answers."""
+    return asyncio.run(ledger.exchange(ended, asks))
+
+
+def enter(ledger: Ledger, ask: Ask) -> float | None:
+    """What the ledger answers to one call that asks; raises why it never may go."""
+    (answer,) = exchange(ledger, [], [ask])
+    if isinstance(answer, BenchError):
+        raise answer
+    return answer
+
+
+def end(ledger: Ledger, ask: Ask, result: AttemptResult, cost_usd: float) -> None:
+    """Have the end of one call booked."""
+    exchange(ledger, [Ended(ask=ask, result=result, cost_usd=cost_usd)], [])
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A database of this test alone."""
@@ -47,156 +66,180 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
+def ledger(path: Path) -> Iterator[SqliteLedger]:
     """The database as this process sees it."""
-    ledger = Ledger(path)
+    ledger = SqliteLedger(path)
     yield ledger
     ledger.close()
 
 
 @pytest.fixture
-def other(path: Path, ledger: Ledger) -> Iterator[Ledger]:
+def other(path: Path, ledger: SqliteLedger) -> Iterator[SqliteLedger]:
     """The same database, opened once more."""
-    other = Ledger(path)
+    other = SqliteLedger(path)
     yield other
     other.close()
 
 
-def spent_usd(ledger: Ledger, run: str = "r") -> float:
+def spent_usd(ledger: SqliteLedger, run: str = "r") -> float:
     """What a run has spent."""
     state = ledger.book.state(run)
     assert state is not None
     return state.spent_usd
 
 
-def test_a_call_reserves_its_worst_case_and_pays_what_it_cost(ledger: Ledger) -> None:
+def test_a_call_reserves_its_worst_case_and_pays_what_it_cost(ledger: SqliteLedger) -> None:
     """Room that was reserved and not used is there for others."""
     ledger.start_run("r", cap_usd=2.5, spent_usd=0.0)
-    assert [ledger.enter(ask()), ledger.enter(ask())] == [0.0, 0.0]
-    assert ledger.enter(ask()) is None
-    ledger.end(ask(), GOOD, 0.25)
-    assert ledger.enter(ask()) == 0.0
+    assert [enter(ledger, ask()), enter(ledger, ask())] == [0.0, 0.0]
+    assert enter(ledger, ask()) is None
+    end(ledger, ask(), GOOD, 0.25)
+    assert enter(ledger, ask()) == 0.0
     state = ledger.book.state("r")
     assert state is not None
     assert (state.spent_usd, state.in_flight, state.cap_usd) == (0.25, 2, 2.5)
 
 
-def test_the_cap_is_never_crossed(ledger: Ledger) -> None:
+def test_calls_that_ask_together_get_what_there_is_in_order(ledger: SqliteLedger) -> None:
+    """What ended with them makes room first; who stands behind one that waits does not pass it."""
+    ledger.start_run("r", cap_usd=4.0, spent_usd=0.0)
+    first = [ask(usd=2.0), ask(usd=2.0)]
+    assert exchange(ledger, [], [*first, ask(usd=1.0)]) == [0.0, 0.0, None]
+    ended = [Ended(ask=one, result=GOOD, cost_usd=0.5) for one in first]
+    assert exchange(ledger, ended, [ask(usd=2.5), ask(usd=1.0), ask(usd=0.1)]) == [0.0, None, None]
+    state = ledger.book.state("r")
+    assert state is not None
+    assert (state.spent_usd, state.in_flight) == (1.0, 1)
+
+
+def test_a_refusal_holds_up_nobody_behind(ledger: SqliteLedger) -> None:
+    """Each call that asks is told what concerns it."""
+    assert enter(ledger, ask()) == 0.0
+    gone = AttemptResult(billing=Billing.NOTHING, refusal=(Reach.MODEL, ModelError("404")))
+    ended = Ended(ask=ask(), result=gone, cost_usd=0.0)
+    refused, answer = exchange(ledger, [ended], [ask(model="m"), ask(model="n")])
+    assert isinstance(refused, NotAsked)
+    assert answer == 0.0
+
+
+def test_the_cap_is_never_crossed(ledger: SqliteLedger) -> None:
     """A call whose worst case does not fit is refused once nothing in flight can make room."""
     ledger.start_run("r", cap_usd=2.0, spent_usd=0.0)
-    assert ledger.enter(ask(usd=1.5)) == 0.0
-    ledger.end(ask(usd=1.5), GOOD, 1.5)
+    assert enter(ledger, ask(usd=1.5)) == 0.0
+    end(ledger, ask(usd=1.5), GOOD, 1.5)
     with pytest.raises(BudgetSpent, match=r"\$1\.5000 of \$2 is spent.*up to \$1\.0000"):
-        ledger.enter(ask())
-    assert ledger.enter(ask(usd=0.5)) == 0.0
+        enter(ledger, ask())
+    assert enter(ledger, ask(usd=0.5)) == 0.0
 
 
-def test_many_small_calls_leave_no_dust(ledger: Ledger) -> None:
+def test_many_small_calls_leave_no_dust(ledger: SqliteLedger) -> None:
     """Sums of floats that ought to be nothing do not keep the last call waiting for ever."""
     ledger.start_run("r", cap_usd=1.0, spent_usd=0.0)
     for n in range(1, 40):
         held = [ask(usd=n / 999), ask(usd=n / 777)]
-        assert [ledger.enter(one) for one in held] == [0.0, 0.0]
+        assert [enter(ledger, one) for one in held] == [0.0, 0.0]
         for one in held:
-            ledger.end(one, GOOD, 0.0)
+            end(ledger, one, GOOD, 0.0)
     with pytest.raises(BudgetSpent):
-        ledger.enter(ask(usd=1.01))
+        enter(ledger, ask(usd=1.01))
 
 
-def test_runs_have_budgets_of_their_own(ledger: Ledger) -> None:
+def test_runs_have_budgets_of_their_own(ledger: SqliteLedger) -> None:
     """What one run has spent or reserved leaves the other's cap alone."""
     ledger.start_run("a", cap_usd=1.0, spent_usd=0.0)
     ledger.start_run("b", cap_usd=1.0, spent_usd=0.0)
-    assert ledger.enter(ask(run="a")) == 0.0
-    assert ledger.enter(ask(run="b")) == 0.0
-    assert ledger.enter(ask(run="a")) is None
+    assert enter(ledger, ask(run="a")) == 0.0
+    assert enter(ledger, ask(run="b")) == 0.0
+    assert enter(ledger, ask(run="a")) is None
 
 
-def test_without_a_cap_money_is_counted_all_the_same(ledger: Ledger) -> None:
+def test_without_a_cap_money_is_counted_all_the_same(ledger: SqliteLedger) -> None:
     """A run may be given a cap when it is taken up."""
     ledger.start_run("r", cap_usd=None, spent_usd=0.0)
     for _ in range(3):
-        assert ledger.enter(ask(usd=None)) == 0.0
-        ledger.end(ask(usd=None), GOOD, 10.0)
+        assert enter(ledger, ask(usd=None)) == 0.0
+        end(ledger, ask(usd=None), GOOD, 10.0)
     ledger.start_run("r", cap_usd=20.0, spent_usd=0.0)
     with pytest.raises(BudgetSpent):
-        ledger.enter(ask())
+        enter(ledger, ask())
 
 
 @pytest.mark.parametrize(("in_records", "expected"), [(0.2, 0.7), (0.9, 0.9)])
 def test_a_run_taken_up_counts_the_larger_of_two_sums(
-    ledger: Ledger, in_records: float, expected: float
+    ledger: SqliteLedger, in_records: float, expected: float
 ) -> None:
     """The ledger knows calls that left no record; the records know what another machine paid."""
     ledger.start_run("r", cap_usd=1.0, spent_usd=0.0)
-    assert ledger.enter(ask(usd=0.7)) == 0.0
-    ledger.end(ask(usd=0.7), GOOD, 0.7)
+    assert enter(ledger, ask(usd=0.7)) == 0.0
+    end(ledger, ask(usd=0.7), GOOD, 0.7)
     ledger.start_run("r", cap_usd=5.0, spent_usd=in_records)
     assert spent_usd(ledger) == expected
 
 
-def test_a_refused_key_stops_all_its_models_and_no_other_key(ledger: Ledger, other: Ledger) -> None:
+def test_a_refused_key_stops_all_its_models_and_no_other_key(
+    ledger: SqliteLedger, other: SqliteLedger
+) -> None:
     """Also in other processes, and the reason is passed on."""
     refusal = (Reach.KEY, ModelError("401: bad key"))
-    assert ledger.enter(ask()) == 0.0
-    ledger.end(ask(), AttemptResult(billing=Billing.NOTHING, refusal=refusal), 0.0)
+    assert enter(ledger, ask()) == 0.0
+    end(ledger, ask(), AttemptResult(billing=Billing.NOTHING, refusal=refusal), 0.0)
     for model in ("m", "n"):
         with pytest.raises(NotAsked, match="not asked: 401: bad key"):
-            other.enter(ask(model=model))
-    assert other.enter(ask(scope="another key")) == 0.0
+            enter(other, ask(model=model))
+    assert enter(other, ask(scope="another key")) == 0.0
 
 
-def test_a_refused_model_stops_that_model_alone(ledger: Ledger, other: Ledger) -> None:
+def test_a_refused_model_stops_that_model_alone(ledger: SqliteLedger, other: SqliteLedger) -> None:
     """The others behind the key are asked on."""
     refusal = (Reach.MODEL, ModelError("404"))
-    assert ledger.enter(ask()) == 0.0
-    ledger.end(ask(), AttemptResult(billing=Billing.NOTHING, refusal=refusal), 0.0)
+    assert enter(ledger, ask()) == 0.0
+    end(ledger, ask(), AttemptResult(billing=Billing.NOTHING, refusal=refusal), 0.0)
     with pytest.raises(NotAsked):
-        other.enter(ask(model="m"))
-    assert other.enter(ask(model="n")) == 0.0
+        enter(other, ask(model="m"))
+    assert enter(other, ask(model="n")) == 0.0
 
 
-def test_a_run_that_begins_later_asks_again(ledger: Ledger) -> None:
+def test_a_run_that_begins_later_asks_again(ledger: SqliteLedger) -> None:
     """A refusal holds for the runs that were under way."""
     refusal = (Reach.KEY, ModelError("402"))
-    assert ledger.enter(ask()) == 0.0
-    ledger.end(ask(), AttemptResult(billing=Billing.NOTHING, refusal=refusal), 0.0)
-    assert ledger.enter(ask(started=time.time() + 1)) == 0.0
+    assert enter(ledger, ask()) == 0.0
+    end(ledger, ask(), AttemptResult(billing=Billing.NOTHING, refusal=refusal), 0.0)
+    assert enter(ledger, ask(started=time.time() + 1)) == 0.0
 
 
-def test_a_server_that_is_down_is_not_asked_on(ledger: Ledger) -> None:
+def test_a_server_that_is_down_is_not_asked_on(ledger: SqliteLedger) -> None:
     """After eight calls in a row that failed in spite of all retries; a good one starts anew."""
     gave_up = AttemptResult(billing=Billing.UNKNOWN, gave_up=True)
     for results in ([gave_up] * 7, [GOOD], [gave_up] * 8):
         for result in results:
-            assert ledger.enter(ask()) == 0.0
-            ledger.end(ask(), result, 0.0)
+            assert enter(ledger, ask()) == 0.0
+            end(ledger, ask(), result, 0.0)
     with pytest.raises(NotAsked, match="seems down: 8 calls in a row"):
-        ledger.enter(ask())
+        enter(ledger, ask())
 
 
-def test_processes_share_concurrency_and_pauses(ledger: Ledger, other: Ledger) -> None:
+def test_processes_share_concurrency_and_pauses(ledger: SqliteLedger, other: SqliteLedger) -> None:
     """What one has in flight or was told counts for the other."""
     two = ask(limits=RateLimits(concurrency=2))
-    assert ledger.enter(two) == 0.0
-    assert other.enter(two) == 0.0
-    assert ledger.enter(two) is None
+    assert enter(ledger, two) == 0.0
+    assert enter(other, two) == 0.0
+    assert enter(ledger, two) is None
     quota = Quota(n_requests=0, reset_s=30.0)
-    other.end(two, AttemptResult(billing=Billing.USAGE, answered=True, quota=quota), 0.0)
-    wait = ledger.enter(two)
+    end(other, two, AttemptResult(billing=Billing.USAGE, answered=True, quota=quota), 0.0)
+    wait = enter(ledger, two)
     assert wait is not None
     assert 0 < wait <= 30
 
 
 def _enter_and_die(path: Path) -> None:
-    ledger = Ledger(path)
+    ledger = SqliteLedger(path)
     for _ in range(3):
-        assert ledger.enter(ask()) == 0.0
+        assert enter(ledger, ask()) == 0.0
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_what_a_dead_process_held_is_given_back_and_counted_as_paid(
-    ledger: Ledger, path: Path
+    ledger: SqliteLedger, path: Path
 ) -> None:
     """Nobody knows what became of its calls, so the budget takes the worst."""
     ledger.start_run("r", cap_usd=10.0, spent_usd=0.0)
@@ -212,17 +255,17 @@ def test_what_a_dead_process_held_is_given_back_and_counted_as_paid(
     assert (state.in_flight, state.spent_usd) == (0, 3.0)
 
 
-def test_whoever_waits_finds_the_dead(ledger: Ledger, path: Path) -> None:
+def test_whoever_waits_finds_the_dead(ledger: SqliteLedger, path: Path) -> None:
     """A call that waits for a place of a dead process gets it."""
     three = ask(limits=RateLimits(concurrency=3))
     process = multiprocessing.get_context("spawn").Process(target=_enter_and_die, args=(path,))
     process.start()
     process.join()
-    assert ledger.enter(three) is None
-    assert ledger.enter(three) == 0.0
+    assert enter(ledger, three) is None
+    assert enter(ledger, three) == 0.0
 
 
-def test_items_are_counted_by_run(ledger: Ledger, other: Ledger) -> None:
+def test_items_are_counted_by_run(ledger: SqliteLedger, other: SqliteLedger) -> None:
     """Graded, void and retries of all processes together; a run taken up counts from 0."""
     ledger.start_run("r", cap_usd=None, spent_usd=0.0)
     ledger.book.count("r", n_graded=1, n_void=0, n_retries=2)

@@ -1,17 +1,20 @@
 """The limiter that a chat client waits at, with a real ledger behind it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import TypeVar
 
 import pytest
 
 from pytest_sema_bench.catalog.models import Model, Price, RateLimits
 from pytest_sema_bench.chat.permit import AttemptResult, Billing, Reach
 from pytest_sema_bench.errors import BudgetSpent, ModelError, NotAsked
-from pytest_sema_bench.limits import Ledger, Limiters
+from pytest_sema_bench.limits import Limiters, SqliteLedger
 from pytest_sema_bench.limits.limiter import SharedLimiter, SharedPermit, scope_of
+from pytest_sema_bench.limits.protocol import Answer, Ask, Ended
 from pytest_sema_bench.records.transcript import Tokens
 
+T = TypeVar("T")
 PRICE = Price(input_usd=2_000_000.0, output_usd=1_000_000.0)
 """A dollar for each byte of the prompt (half a token) and each token of the reply."""
 URL = "http://127.0.0.1:1/v1"
@@ -20,17 +23,28 @@ USED = AttemptResult(
 )
 
 
+class CountingLedger(SqliteLedger):
+    """A ledger that counts its transactions."""
+
+    n_exchanges = 0
+
+    async def exchange(self, ended: Sequence[Ended], asks: Sequence[Ask]) -> list[Answer]:
+        """See SqliteLedger.exchange."""
+        self.n_exchanges += 1
+        return await super().exchange(ended, asks)
+
+
 @pytest.fixture
-def ledger() -> Iterator[Ledger]:
+def ledger() -> Iterator[CountingLedger]:
     """A ledger of this test alone, with a run of a cap of $20."""
-    ledger = Ledger(":memory:")
+    ledger = CountingLedger(":memory:")
     ledger.start_run("r", cap_usd=20.0, spent_usd=0.0)
     yield ledger
     ledger.close()
 
 
 def make_limiter(
-    ledger: Ledger, price: Price | None = PRICE, n_at_once: int | None = None
+    ledger: CountingLedger, price: Price | None = PRICE, n_at_once: int | None = None
 ) -> SharedLimiter:
     """A limiter of the run for one model."""
     model = Model(
@@ -49,12 +63,23 @@ async def acquire(limiter: SharedLimiter, n_bytes: int = 4, max_tokens: int = 6)
     return await limiter.acquire(model_id="m", n_prompt_bytes=n_bytes, max_tokens=max_tokens)
 
 
-def spent_usd(ledger: Ledger) -> float:
+def spent_usd(ledger: CountingLedger) -> float:
     """What the run has spent."""
     state = ledger.book.state("r")
     assert state is not None
     assert state.in_flight == 0
     return state.spent_usd
+
+
+def run(work: Coroutine[None, None, T]) -> T:
+    """What comes of it, once all that ended in it is booked."""
+
+    async def all_of_it() -> T:
+        result = await work
+        await asyncio.sleep(0.05)
+        return result
+
+    return asyncio.run(all_of_it())
 
 
 BILLS = {
@@ -66,7 +91,7 @@ BILLS = {
 
 
 @pytest.mark.parametrize("name", BILLS)
-def test_an_attempt_is_billed_by_how_it_ended(ledger: Ledger, name: str) -> None:
+def test_an_attempt_is_billed_by_how_it_ended(ledger: CountingLedger, name: str) -> None:
     """As its usage says, not at all, or at its worst; and only once."""
     result, expected_usd = BILLS[name]
 
@@ -75,11 +100,13 @@ def test_an_attempt_is_billed_by_how_it_ended(ledger: Ledger, name: str) -> None
         permit.end(result)
         permit.end(AttemptResult(billing=Billing.UNKNOWN))
 
-    asyncio.run(use())
+    run(use())
     assert spent_usd(ledger) == expected_usd
 
 
-def test_who_waits_for_room_goes_when_a_call_has_cost_less_than_feared(ledger: Ledger) -> None:
+def test_who_waits_for_room_goes_when_a_call_has_cost_less_than_feared(
+    ledger: CountingLedger,
+) -> None:
     """Two calls of $10 fit under $20; the third needs one of them to end."""
 
     async def use() -> None:
@@ -91,10 +118,10 @@ def test_who_waits_for_room_goes_when_a_call_has_cost_less_than_feared(ledger: L
         first.end(AttemptResult(billing=Billing.NOTHING))
         (await third).end(USED)
 
-    asyncio.run(use())
+    run(use())
 
 
-def test_who_waits_in_vain_is_told(ledger: Ledger) -> None:
+def test_who_waits_in_vain_is_told(ledger: CountingLedger) -> None:
     """Once the calls in flight have used the room up, the waiting one is refused."""
 
     async def use() -> None:
@@ -107,10 +134,10 @@ def test_who_waits_in_vain_is_told(ledger: Ledger) -> None:
         with pytest.raises(BudgetSpent):
             await third
 
-    asyncio.run(use())
+    run(use())
 
 
-def test_who_is_cancelled_while_waiting_holds_nothing(ledger: Ledger) -> None:
+def test_who_is_cancelled_while_waiting_holds_nothing(ledger: CountingLedger) -> None:
     """The next in line goes on."""
 
     async def use() -> None:
@@ -123,11 +150,39 @@ def test_who_is_cancelled_while_waiting_holds_nothing(ledger: Ledger) -> None:
         (await third).end(USED)
         assert second.cancelled()
 
-    asyncio.run(use())
+    run(use())
     assert spent_usd(ledger) == 10.0
 
 
-def test_a_refusal_reaches_who_is_waiting(ledger: Ledger) -> None:
+def test_who_is_cancelled_as_it_is_let_go_holds_nothing(ledger: CountingLedger) -> None:
+    """What it was given is given back, at no cost."""
+
+    async def use() -> None:
+        call = asyncio.create_task(acquire(make_limiter(ledger)))
+        while not ledger.n_exchanges:
+            await asyncio.sleep(0)
+        assert not call.done()
+        call.cancel()
+
+    run(use())
+    assert spent_usd(ledger) == 0.0
+
+
+def test_calls_that_come_together_share_an_exchange(ledger: CountingLedger) -> None:
+    """An end waits a moment for the next call, and both are one transaction."""
+
+    async def use() -> None:
+        limiter = make_limiter(ledger, price=None)
+        for _ in range(5):
+            for permit in await asyncio.gather(*(acquire(limiter) for _ in range(10))):
+                permit.end(USED)
+
+    run(use())
+    assert ledger.n_exchanges == 6
+    assert spent_usd(ledger) == 0.0
+
+
+def test_a_refusal_reaches_who_is_waiting(ledger: CountingLedger) -> None:
     """Those in line when a key is refused are not sent."""
 
     async def use() -> None:
@@ -140,10 +195,10 @@ def test_a_refusal_reaches_who_is_waiting(ledger: Ledger) -> None:
         results = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(result) for result in results] == [NotAsked] * 3
 
-    asyncio.run(use())
+    run(use())
 
 
-def test_never_more_calls_than_allowed_are_in_flight(ledger: Ledger) -> None:
+def test_never_more_calls_than_allowed_are_in_flight(ledger: CountingLedger) -> None:
     """However many ask, and each gets its turn."""
     n_open, most = 0, 0
 
@@ -160,7 +215,7 @@ def test_never_more_calls_than_allowed_are_in_flight(ledger: Ledger) -> None:
         limiter = make_limiter(ledger, price=None, n_at_once=3)
         await asyncio.gather(*(call(limiter) for _ in range(50)))
 
-    asyncio.run(use())
+    run(use())
     assert most == 3
     assert spent_usd(ledger) == 0.0
 
@@ -172,7 +227,7 @@ def test_a_scope_is_a_server_with_a_key_and_gives_neither_away() -> None:
     assert not [scope for scope in scopes if "secret" in scope or "127" in scope]
 
 
-def test_who_has_begun_goes_before_who_has_not(ledger: Ledger) -> None:
+def test_who_has_begun_goes_before_who_has_not(ledger: CountingLedger) -> None:
     """A conversation that was paid for comes to its end before a new one begins."""
 
     async def use() -> list[str]:
@@ -193,4 +248,4 @@ def test_who_has_begun_goes_before_who_has_not(ledger: Ledger) -> None:
         await asyncio.gather(*tasks)
         return order
 
-    assert asyncio.run(use()) == ["begun", "begun later", "new", "newer"]
+    assert run(use()) == ["begun", "begun later", "new", "newer"]

@@ -161,10 +161,11 @@ def test_headers_that_say_nothing_is_left_make_a_pause(name: str) -> None:
     assert wait(emptied(USED, quota, NOW)) == expected_s
 
 
-def test_what_was_learnt_long_ago_is_forgotten() -> None:
-    """After ten minutes without a call a server may be another."""
+def test_after_a_long_pause_it_starts_where_it_ended() -> None:
+    """After ten minutes without a call the limit alone is left, and doubles again."""
     throttle = throttled(USED, n_in_flight=2, asked_s=None, now=NOW)
     assert refreshed(throttle, NO_LIMITS, NOW + STALE_S - 1).limit == throttle.limit
+    assert not throttle.doubling
     assert refreshed(throttle, NO_LIMITS, NOW + STALE_S + 1) == Throttle(
-        filled_at=NOW + STALE_S + 1
+        limit=throttle.limit, filled_at=NOW + STALE_S + 1
     )

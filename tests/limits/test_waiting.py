@@ -8,7 +8,7 @@ import pytest
 
 from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.chat import ChatClient, HttpWire, Patience
-from pytest_sema_bench.limits import Ledger, Limiters, RunState
+from pytest_sema_bench.limits import Limiters, RunState, SqliteLedger
 from pytest_sema_bench.limits.throttle import Throttle, Wait, wait_of
 from pytest_sema_bench.plugin.progress import progress_line
 from pytest_sema_bench.redaction import Redactor
@@ -19,15 +19,15 @@ SLOW = Patience(first_wait_s=5.0, longest_wait_s=60.0)
 
 
 @pytest.fixture
-def ledger() -> Iterator[Ledger]:
+def ledger() -> Iterator[SqliteLedger]:
     """A ledger with a run."""
-    ledger = Ledger(":memory:")
+    ledger = SqliteLedger(":memory:")
     ledger.start_run("r", cap_usd=None, spent_usd=0.0)
     yield ledger
     ledger.close()
 
 
-def watched(ledger: Ledger, url: str, *, until_waiting: bool = True) -> RunState:
+def watched(ledger: SqliteLedger, url: str, *, until_waiting: bool = True) -> RunState:
     """How the run stands while a client asks this server, once it waits or has asked."""
     model = Model(name="m", id="m", provider="p", base_url=url)
 
@@ -51,7 +51,7 @@ def watched(ledger: Ledger, url: str, *, until_waiting: bool = True) -> RunState
 
 
 def test_a_wait_that_the_server_asked_for_is_told_with_its_end(
-    ledger: Ledger, chat_server: ChatServer
+    ledger: SqliteLedger, chat_server: ChatServer
 ) -> None:
     """Its words and the seconds that are left."""
     chat_server.play([refuse(429, "too many requests", Retry_After="40")])
@@ -60,7 +60,7 @@ def test_a_wait_that_the_server_asked_for_is_told_with_its_end(
     assert 39 < wait.left_s <= 40
 
 
-def test_a_server_that_is_down_is_told_with_how_long_it_has_been(ledger: Ledger) -> None:
+def test_a_server_that_is_down_is_told_with_how_long_it_has_been(ledger: SqliteLedger) -> None:
     """Nobody asked for that wait, so its end is not known."""
     (wait,) = watched(ledger, "http://127.0.0.1:1/v1").waits
     assert "127.0.0.1:1/v1/chat/completions: cannot reach the server" in wait.reason
@@ -69,7 +69,7 @@ def test_a_server_that_is_down_is_told_with_how_long_it_has_been(ledger: Ledger)
 
 @pytest.mark.parametrize("step", [HANG, say("Four.")])
 def test_a_server_that_answers_or_thinks_is_no_reason_to_wait(
-    step: Step, ledger: Ledger, chat_server: ChatServer
+    step: Step, ledger: SqliteLedger, chat_server: ChatServer
 ) -> None:
     """A call in flight is not a call that waits; after a reply all is well."""
     chat_server.play([step])
@@ -94,7 +94,7 @@ def test_the_line_says_for_what_and_how_long() -> None:
     assert line.endswith("; all wait, for 61 s so far: h: the server answered 503: busy")
 
 
-def test_a_note_is_kept_once_for_its_run(ledger: Ledger) -> None:
+def test_a_note_is_kept_once_for_its_run(ledger: SqliteLedger) -> None:
     """However many workers see the same."""
     for run, note in [("r", "b"), ("r", "a"), ("r", "b"), ("s", "c")]:
         ledger.book.note(run, note)
