@@ -1,8 +1,9 @@
 """How many calls may be in flight and how soon the next may go, as rules over plain values.
 
 Concurrency follows the server: it starts at 20, or where the last run with this server and key
-ended, doubles with each clean round until the first 429, is cut by a third once per episode of 429s, and from then on grows by a twentieth a round.
-Requests and tokens per minute are token buckets that hold ten seconds' worth.
+ended, doubles with each clean round until the first 429, is cut by a third once per episode of
+429s, and from then on grows by a twentieth a round. Requests and tokens per minute are token
+buckets that hold ten seconds' worth.
 """
 
 from dataclasses import dataclass, replace
