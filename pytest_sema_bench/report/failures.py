@@ -1,18 +1,17 @@
 """How models fail and what their successes take, as grids for the text and for the page."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 from pytest_sema_bench.gate.effort import Measure
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.text import (
     NO_VALUE,
+    Grid,
     number,
     percent,
     percent_interval,
     safe,
-    tabulated,
 )
 from pytest_sema_bench.tables.effort import Effort, EffortTable, make_effort_tables
 from pytest_sema_bench.tables.failures import FailureTable, Share, make_failure_tables
@@ -25,17 +24,6 @@ _FOREIGN = ("names from", "used", "right one followed", "95 % interval", "most o
 _REPAIRS = ("error", "items", "then ran", "then right", "95 % interval")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """A table whose cells are words."""
-
-    title: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    align: str
-    """`l` or `r` for each column."""
-
-
 def failure_grids(records: Sequence[Record]) -> tuple[Grid, ...]:
     """What solving took, how each model fails, its foreign names, what became of its errors."""
     efforts, failures = make_effort_tables(records), make_failure_tables(records)
@@ -46,10 +34,7 @@ def failure_grids(records: Sequence[Record]) -> tuple[Grid, ...]:
 def failure_lines(records: Sequence[Record], *, markdown: bool = False) -> Iterator[str]:
     """The grids as lines of text."""
     for grid in failure_grids(records):
-        yield f"### {grid.title}" if markdown else grid.title
-        yield ""
-        yield from tabulated(grid.headers, grid.rows, markdown=markdown, align=grid.align)
-        yield ""
+        yield from grid.lines(markdown=markdown)
 
 
 def _efforts(tables: Sequence[EffortTable]) -> Iterator[Grid]:

@@ -25,7 +25,7 @@ from pytest_sema_bench.gate.verdict import GateVerdict
 from pytest_sema_bench.records.whole_file import whole_file
 from pytest_sema_bench.report.charts import line_points
 from pytest_sema_bench.report.failures import failure_grids
-from pytest_sema_bench.report.ladder import effect_sentence
+from pytest_sema_bench.report.ladder import arms_grid, effect_sentence
 from pytest_sema_bench.report.overview import Overview, item_href, list_href, make_overview
 from pytest_sema_bench.report.payload import SharedTexts, conversations, item_index, pack
 from pytest_sema_bench.report.runs import Merged
@@ -93,7 +93,8 @@ def _chunks(
         "needed": max((t.samples_for_ten or 0 for t in tests.values()), default=0),
         "history": _history(merged),
         "sight": None if verdict else _sight(overview),
-        "ladders": make_ladders(merged.records),
+        "ladders": (ladders := make_ladders(merged.records)),
+        "arms": [arms_grid(ladders)] if len(ladders) > 1 else [],
         "failures": failure_grids(merged.records),
         "effect_sentence": effect_sentence,
         "index": item_index(merged.entries),

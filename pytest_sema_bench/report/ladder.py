@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from pytest_sema_bench.catalog.arms import LADDER
 from pytest_sema_bench.report.text import (
     NO_VALUE,
+    Grid,
     number,
     percent,
     percent_interval,
@@ -18,6 +20,8 @@ _PER_SOLVED = ("tokens/solved", "$/solved")
 
 def ladder_lines(ladders: Sequence[Ladder], *, markdown: bool = False) -> Iterator[str]:
     """A table of arms for each model, then a sentence for each factor and what it was added to."""
+    if len(ladders) > 1:
+        yield from arms_grid(ladders).lines(markdown=markdown)
     for ladder in ladders:
         title = f"what primer and tools give {safe(ladder.model)}"
         yield f"### {title}" if markdown else title
@@ -29,6 +33,20 @@ def ladder_lines(ladders: Sequence[Ladder], *, markdown: bool = False) -> Iterat
         for effect in ladder.effects:
             yield f"{'- ' if markdown else ''}{effect_sentence(effect)}"
         yield ""
+
+
+def arms_grid(ladders: Sequence[Ladder]) -> Grid:
+    """Models side by side: which needs the primer, which the tools, which neither."""
+    arms = [arm for arm in LADDER if any(rung.arm == arm for ld in ladders for rung in ld.rungs)]
+    rows = [(ladder.model, {rung.arm: rung.rate for rung in ladder.rungs}) for ladder in ladders]
+    return Grid(
+        title="Pass rates by arm",
+        headers=("model", *(arm.name for arm in arms)),
+        rows=tuple(
+            (safe(model), *(percent(rates.get(arm)) for arm in arms)) for model, rates in rows
+        ),
+        align="l" + "r" * len(arms),
+    )
 
 
 def effect_sentence(effect: Effect) -> str:

@@ -6,6 +6,7 @@ escapes, long lines are cut, and what would be markup to Markdown is replaced.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from tabulate import tabulate
 
@@ -93,6 +94,24 @@ def tabulated(
         colalign=["left" if side == "l" else "right" for side in align],
         disable_numparse=True,
     ).splitlines()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A table whose cells are words, for the text and for the page."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    align: str
+    """`l` or `r` for each column."""
+
+    def lines(self, *, markdown: bool) -> Iterator[str]:
+        """Its title and its table."""
+        yield f"### {self.title}" if markdown else self.title
+        yield ""
+        yield from tabulated(self.headers, self.rows, markdown=markdown, align=self.align)
+        yield ""
 
 
 def _escape(char: str) -> str:

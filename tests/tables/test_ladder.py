@@ -7,7 +7,7 @@ import pytest
 from pytest_sema_bench.catalog.arms import LADDER
 from pytest_sema_bench.catalog.registry import load_registry
 from pytest_sema_bench.records.record import Record
-from pytest_sema_bench.report.ladder import effect_sentence, ladder_lines
+from pytest_sema_bench.report.ladder import arms_grid, effect_sentence, ladder_lines
 from pytest_sema_bench.tables.ladder import make_ladders
 from tests.samples.outcomes import records_of, tasks_of
 
@@ -81,3 +81,14 @@ def test_the_lines_hold_a_row_for_each_arm(markdown: bool) -> None:
     assert cells[:6] == ["cold", "no", "–", "2/10", "20", "%"]
     assert cells[-2:] == ["25", "2.5000"]
     assert "adds 50 points" in text
+
+
+def test_models_stand_side_by_side() -> None:
+    """With several models a table of arms comes first; an arm that nobody ran is no column."""
+    other = [r for c in ("bare", "tools") for r in records_of(BARE, config=c, model="n")]
+    ladders = make_ladders(both() + other)
+    grid = arms_grid(ladders)
+    assert grid.headers == ("model", "cold", "bare", "tools")
+    assert grid.rows == (("m", "20 %", "70 %", "–"), ("n", "–", "70 %", "70 %"))
+    assert next(ladder_lines(ladders)) == "Pass rates by arm"
+    assert "by arm" not in next(ladder_lines(ladders[:1]))
