@@ -2,10 +2,11 @@
 
 import argparse
 
-from pytest_sema_bench.cli import dataset_sources
+from pytest_sema_bench.cli import dataset_describe, dataset_sources
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `dataset` with its sub-commands."""
     group = commands.add_parser("dataset").add_subparsers(required=True, metavar="COMMAND")
     dataset_sources.add_sources(group)
+    dataset_describe.add_command(group)

@@ -79,7 +79,7 @@ class Resources:
         redactor: Redactor,
     ) -> None:
         self.vm_info = vm_info
-        self._vm = vm
+        self.vm = vm
         self._grader = Grader(vm, limits.for_verdicts)
         self._limits = limits
         self._n_connections = n_connections
@@ -128,7 +128,7 @@ class Resources:
         """What came of the item's conversation, whatever it met, and the time that it took."""
         started, waited_s = time.monotonic(), 0.0
         try:
-            client = self._client(item.model)
+            client = self.client(item.model)
             try:
                 run = await self._converse(item, client)
             finally:
@@ -181,7 +181,7 @@ class Resources:
     async def close(self) -> None:
         """Close connections and the VM."""
         clients = (client.close() for client in self._clients.values())
-        await asyncio.gather(self._vm.close(), self._search.close(), *clients)
+        await asyncio.gather(self.vm.close(), self._search.close(), *clients)
 
     async def close_ledger(self) -> None:
         """Close the ledger, once no item is left that could need it."""
@@ -209,14 +209,15 @@ class Resources:
             return mcp_toolbox(config.mcp)
         if config.name not in self._toolboxes:
             self._toolboxes[config.name] = make_toolbox(
-                config.tools, self._vm, self._limits, self._search, hints=config.hints
+                config.tools, self.vm, self._limits, self._search, hints=config.hints
             )
         return nullcontext(self._toolboxes[config.name])
 
     def _note(self, model: Model, note: str) -> None:
         self._ledger.note(self._options.run, f"{model.name}: {note}")
 
-    def _client(self, model: Model) -> ChatClient:
+    def client(self, model: Model) -> ChatClient:
+        """What asks this model, one for all that is asked of it."""
         place = model.name, model.base_url
         if place not in self._clients:
             options = self._options

@@ -223,7 +223,7 @@ class Run:
             run=str(self.folder.path),
             started=self.started,
             shared=True,
-            patience=_patience(settings),
+            patience=patience(settings),
             record=settings.record,
             replay=settings.replay,
             docs=self.plan.docs,
@@ -266,7 +266,8 @@ def join_run(
     return Run(plan, folder, started=started, n_processes=n_processes, is_joined=True)
 
 
-def _patience(settings: Settings) -> Patience:
+def patience(settings: Settings) -> Patience:
+    """How long servers are waited for; a replay is never waited for."""
     if settings.replay is not None:
         return Patience(reply_s=settings.timeout_s, first_wait_s=0.0, longest_wait_s=0.0)
     return Patience(reply_s=settings.timeout_s, total_s=3 * settings.timeout_s)
