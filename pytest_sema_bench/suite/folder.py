@@ -27,6 +27,17 @@ class Level:
     """How many tasks it is to have."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demands:
+    """What a suite asks of each of its tasks, beyond being sound."""
+
+    n_wrong: int = 3
+    """Wrong answers that a good programmer could write."""
+    n_cases: int = 5
+    mutant_rate: float = 0.95
+    """Share in [0, 1] of all mutants that its cases must catch."""
+
+
 @dataclass(frozen=True, kw_only=True)  # without slots, for the hash is kept once it is known
 class Suite:
     """What suite.yaml says."""
@@ -40,6 +51,7 @@ class Suite:
     """A text that each task file must hold."""
     levels: tuple[Level, ...]
     """In the order of tables."""
+    demands: Demands = Demands()
 
     @property
     def level_names(self) -> tuple[str, ...]:
@@ -173,6 +185,7 @@ def _read_suite(folder: Path, stamp: int) -> Suite:
         language=data.get("language"),
         licence=data.get("licence"),
         canary=data.get("canary"),
+        demands=Demands(**data.get("demands", {})),
         levels=tuple(
             Level(name=level["name"], meaning=level["meaning"], n_tasks=level["tasks"])
             for level in data["levels"]

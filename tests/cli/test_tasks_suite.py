@@ -88,3 +88,15 @@ def test_schemas_are_printed_for_editors(capsys: pytest.CaptureFixture[str]) -> 
     for kind, key in ((["task"], "prompt"), ([], "grade"), (["suite"], "levels")):
         assert main(["tasks", "schema", *kind]) == 0
         assert key in json.loads(capsys.readouterr().out)["properties"]
+
+
+def test_a_suite_may_demand_more(steps: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Under --strict its own number of wrong answers counts, and the JSON says its mutant rate."""
+    demands = "demands: {n_wrong: 5, mutant_rate: 0.98}\nlevels:"
+    (steps / "suite.yaml").write_text(SUITE.replace("levels:", demands))
+    assert main(["tasks", "check", "--suite", str(steps)]) == 0
+    capsys.readouterr()
+    assert main(["tasks", "check", "--suite", str(steps), "--strict"]) == 1
+    assert "has 3 wrong answers, expected at least 5" in capsys.readouterr().out
+    main(["tasks", "check", "--suite", str(steps), "--json"])
+    assert json.loads(capsys.readouterr().out)["mutants"]["min_suite_rate"] == 0.98

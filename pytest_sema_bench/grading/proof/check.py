@@ -18,12 +18,11 @@ from pytest_sema_bench.grading.verdict import Verdict
 from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.settings import Limits
+from pytest_sema_bench.suite.folder import Demands
 from pytest_sema_bench.suite.task import Case, Equivalent, GradeKind, Task
 
 MIN_TASK_RATE = 0.85
 """Share of its mutants that the cases of each task must catch."""
-MIN_SUITE_RATE = 0.95
-"""Share of all mutants that a suite must catch."""
 MAX_MUTANTS = 60
 """Mutants tried per task, unless asked otherwise."""
 
@@ -220,11 +219,14 @@ def _demands(task: Task) -> list[str]:
     problems = []
     if task.reference is None:
         problems.append("has no reference answer")
-    if len(task.wrong) < 3:
-        problems.append(f"has {len(task.wrong)} wrong answers, expected at least 3")
+    demands = task.suite.demands if task.suite else Demands()
+    if len(task.wrong) < demands.n_wrong:
+        n = demands.n_wrong
+        problems.append(f"has {len(task.wrong)} wrong answers, expected at least {n}")
     if task.kind is not GradeKind.VALUE:
-        if len(task.cases) < 5:
-            problems.append(f"has {len(task.cases)} cases, expected at least 5")
+        if len(task.cases) < demands.n_cases:
+            n = demands.n_cases
+            problems.append(f"has {len(task.cases)} cases, expected at least {n}")
         if not task.public_cases:
             problems.append("shows the model no example: mark a case `public: true`")
     return problems
@@ -240,10 +242,17 @@ def _why(verdict: Verdict) -> str:
 
 def suite_problems(checks: Sequence[TaskCheck]) -> tuple[str, ...]:
     """What is wrong with a suite as a whole; () if it holds, whatever its tasks' problems."""
-    rate = caught_rate(checks)
-    if rate is None or rate >= MIN_SUITE_RATE:
+    rate, least = caught_rate(checks), min_suite_rate(checks)
+    if rate is None or rate >= least:
         return ()
-    return (f"the cases catch {rate:.1%} of all mutants, expected {MIN_SUITE_RATE:.0%} or more",)
+    return (f"the cases catch {rate:.1%} of all mutants, expected {least:.0%} or more",)
+
+
+def min_suite_rate(checks: Sequence[TaskCheck]) -> float:
+    """The share of all mutants that the suite of these tasks must catch."""
+    suites = [check.task.suite for check in checks]
+    demands = [suite.demands if suite else Demands() for suite in suites]
+    return max((each.mutant_rate for each in demands), default=Demands().mutant_rate)
 
 
 def all_hold(checks: Sequence[TaskCheck]) -> bool:
