@@ -6,7 +6,8 @@ written as one, `claims` what the sentences say of it, and `value` chooses. Noth
 anything.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from pytest_sema_bench.extraction.asked import AskedCode
 from pytest_sema_bench.extraction.code import choose_expression, choose_program
@@ -27,13 +28,16 @@ class Extracted:
     """Which rule found it, in the words of docs/extraction.md."""
 
 
-def extract(text: str, kind: GradeKind, prompt: str = "") -> Extracted:
+def extract(
+    text: str, kind: GradeKind, prompt: str = "", to_sema: Callable[[str], str] = str
+) -> Extracted:
     """The answer in a message: code for a program or an expression, or the value it states.
 
-    `prompt` tells the value of what was asked from the values of its parts. Never raises, and
-    takes time in proportion to the text.
+    `prompt` tells the value of what was asked from the values of its parts. `to_sema` makes Sema of
+    code in another language, so that definitions are seen; what comes back is the code as it was.
+    Never raises, and takes time in proportion to the text.
     """
-    message = read_message(text)
+    message = replace(read_message(text), to_sema=to_sema)
     if kind is GradeKind.VALUE:
         value, rule = choose_value(message, AskedCode.read(prompt))
         return Extracted(blocks=() if value is None else (value,), rule=rule)

@@ -4,7 +4,7 @@ The rules stand in docs/extraction.md.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pytest_sema_bench.extraction.block_role import BlockRole, roles, tells_a_result
@@ -86,18 +86,18 @@ def _candidates(message: Message) -> tuple[list[_Candidate], str]:
     if fenced := _fenced(message):
         return fenced, "fenced block" if len(fenced) == 1 else "fenced blocks"
     if bare := _bare_code(message.prose):
-        return [_Candidate(source=read_source(bare))], "bare code"
-    if sources := _inline_code(message.prose):
+        return [_Candidate(source=read_source(bare, message.to_sema))], "bare code"
+    if sources := _inline_code(message):
         return [_Candidate(source=source) for source in sources], "inline code"
     data = [block for block in message.blocks if block.tag in SEMA_TAGS]
     if data and not tells_a_result(data[-1]):
-        return [_Candidate(source=read_source(data[-1].body))], "fenced block"
+        return [_Candidate(source=read_source(data[-1].body, message.to_sema))], "fenced block"
     return [], "no code"
 
 
 def _fenced(message: Message) -> list[_Candidate]:
     """The blocks that hold code, with what the prose above them says of them."""
-    read = [(block, _read_block(block), role) for block, role in roles(message.blocks)]
+    read = [(block, _read_block(block, message.to_sema), role) for block, role in roles(message.blocks)]
     code = [found for found in read if found[1].is_code]
     lisp = [found for found in code if found[0].tag in SEMA_TAGS | LISP_TAGS]
     code = lisp or [found for found in code if found[1].forms is not None]
@@ -115,10 +115,10 @@ def _fenced(message: Message) -> list[_Candidate]:
     return candidates
 
 
-def _read_block(block: Block) -> Source:
+def _read_block(block: Block, to_sema: Callable[[str], str]) -> Source:
     """The code of a block; of one that is never closed only the code, not the prose below it."""
     bare = None if block.closed else _bare_code(block.body, is_all_code=True)
-    return read_source(bare or block.body)
+    return read_source(bare or block.body, to_sema)
 
 
 def _bare_code(prose: str, *, is_all_code: bool = False) -> str | None:
@@ -157,9 +157,10 @@ def _reads_as_code(form: Form) -> bool:
     return form.head.startswith("def") or not (form.head[0].isupper() or _REMARK.search(form.text))
 
 
-def _inline_code(prose: str) -> list[Source]:
+def _inline_code(message: Message) -> list[Source]:
     """The definitions among the `…` spans, or else the longest call; [] if there is none."""
-    sources = [read_source(found["code"].strip()) for found in CODE_SPAN.finditer(prose)]
+    spans = (found["code"].strip() for found in CODE_SPAN.finditer(message.prose))
+    sources = [read_source(span, message.to_sema) for span in spans]
     sources = [source for source in sources if source.is_code]
     definitions = [source for source in sources if source.defines]
     return definitions or sorted(sources, key=lambda source: len(source.text))[-1:]

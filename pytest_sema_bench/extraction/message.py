@@ -6,6 +6,7 @@ takes time in proportion to the text.
 
 import html
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _HIDDEN = (
@@ -84,6 +85,8 @@ class Message:
     blocks: tuple[Block, ...]
     prose: str
     """The text with each block replaced by a line `NUL index NUL`."""
+    to_sema: Callable[[str], str] = str
+    """What makes Sema of its code."""
 
 
 def read_message(text: str) -> Message:

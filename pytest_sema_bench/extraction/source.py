@@ -6,7 +6,7 @@ for its value.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pytest_sema_bench.extraction.message import line_end
@@ -77,8 +77,8 @@ class Source:
         return False
 
 
-def read_source(body: str) -> Source:
-    """The code of a block."""
+def read_source(body: str, to_sema: Callable[[str], str] = str) -> Source:
+    """The code of a block, which `to_sema` makes Sema of."""
     is_transcript = bool(_TRANSCRIPT.match(body))
     if is_transcript:
         body = _CONTINUATION.sub("", PROMPT.sub("", body))
@@ -86,7 +86,7 @@ def read_source(body: str) -> Source:
     # Answers of the REPL that were cut out leave blank lines.
     text = re.sub(r"\n\s*\n", "\n", text) if is_transcript else text
     try:
-        forms: tuple[Form, ...] | None = read_forms(text)
+        forms: tuple[Form, ...] | None = read_forms(to_sema(text))
     except ReadError:
         forms = None
     names = _DEFINED_IN_TEXT.findall(text) if forms is None else _defined(forms)

@@ -8,7 +8,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pytest_sema_bench.dialect import Dialect, speak
 from pytest_sema_bench.extraction import Extracted, extract
+from pytest_sema_bench.grading.in_dialect import own_names, task_in, verdict_in
 from pytest_sema_bench.grading.judge import (
     CaseRun,
     blame,
@@ -56,9 +58,20 @@ class _Judged:
 class Grader:
     """Grades answers on one VM. What it must know of a task is worked out once and kept."""
 
-    def __init__(self, vm: SemaVM, limits: Limits | None = None, *, reuse: bool = True) -> None:
-        """With `reuse`, what came of an answer once is not tried again."""
+    def __init__(
+        self,
+        vm: SemaVM,
+        limits: Limits | None = None,
+        *,
+        reuse: bool = True,
+        dialect: Dialect | None = None,
+    ) -> None:
+        """With `reuse`, what came of an answer once is not tried again.
+
+        Answers are in the `dialect`, tasks in Sema.
+        """
         self._vm = vm
+        self._dialect = dialect
         self._limits = limits or Limits().for_verdicts
         self._reuse = reuse
         self._prepared: dict[str, asyncio.Task[Prepared]] = {}
@@ -75,11 +88,14 @@ class Grader:
         cases after the first that fails are not run. Raises TaskError if the task itself
         cannot be evaluated and VMError if the VM's host is at fault.
         """
-        answer = extract(_well_formed(message), task.kind, task.prompt)
+        prompt = task_in(task, self._dialect).prompt
+        answer = extract(_well_formed(message), task.kind, prompt, self._to_sema)
         if not answer.blocks:
             reason = Reason.TRUNCATED if truncated else Reason.NO_ANSWER
             return _verdict(answer, Outcome.FAIL, reason, score=0.0)
-        judged = await self._judge(task, answer.blocks, stop_at_failure)
+        own = own_names(task)
+        speech = speak(None if task.kind is GradeKind.VALUE else self._dialect, answer.blocks, own)
+        judged = await self._judge(task, speech.sources, stop_at_failure)
         cases = [run.result for run in judged.runs]
         if failed := next((run for run in judged.runs if run.reason), None):
             reason = Reason.TRUNCATED if truncated else failed.reason or Reason.WRONG_VALUE
@@ -87,11 +103,19 @@ class Grader:
             is_code = task.kind is not GradeKind.VALUE
             score = 0.3 if is_code and any(run.ran for run in judged.runs) else 0.0
             detail = None if truncated else failed.detail
-            return _verdict(answer, Outcome.FAIL, reason, score=score, cases=cases, detail=detail)
+            verdict = _verdict(
+                answer, Outcome.FAIL, reason, score=score, cases=cases, detail=detail
+            )
+            return verdict_in(verdict, speech, own)
         if judged.broken:
             reason, name = judged.broken
-            return _verdict(answer, Outcome.FAIL, reason, score=0.3, cases=cases, detail=name)
-        return _verdict(answer, Outcome.PASS, Reason.RIGHT, score=1.0, cases=cases)
+            verdict = _verdict(answer, Outcome.FAIL, reason, score=0.3, cases=cases, detail=name)
+            return verdict_in(verdict, speech, own)
+        verdict = _verdict(answer, Outcome.PASS, Reason.RIGHT, score=1.0, cases=cases)
+        return verdict_in(verdict, speech, own)
+
+    def _to_sema(self, code: str) -> str:
+        return speak(self._dialect, [code]).texts[0]
 
     async def _judge(self, task: Task, blocks: tuple[str, ...], stop_at_failure: bool) -> _Judged:
         """What comes of the answer; of one that was graded before what came of it then."""
