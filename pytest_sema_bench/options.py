@@ -215,6 +215,13 @@ OPTIONS = (
         "a bundled suite, `core` (default) or `frontier`, or a suite's folder",
     ),
     Option("tasks", "PATH", PATH, "folder or file with tasks, in place of a suite"),
+    Option(
+        "dialect",
+        "SEED[:STRENGTH]",
+        TEXT,
+        "models write a language that nobody can have seen: Sema with other names, 1 (all, the "
+        "default), 0.5 or 0.2 of them",
+    ),
     Option("report-dir", "DIR", PATH, "where run folders go (default: reports)"),
     Option("base-url", "URL", URL, "any server that speaks OpenAI chat completions"),
     Option("api-key-env", "NAME", TEXT, "environment variable with the key for --sema-base-url"),
@@ -255,7 +262,8 @@ OPTIONS = (
         "across",
         "WHAT",
         TEXT,
-        "the differences from the baseline that are meant, of vm, docs, prompt, tools, config",
+        "the differences from the baseline that are meant, of vm, dialect, docs, prompt, tools, "
+        "config",
     ),
     Option("gate", "on|off", SWITCH, "off: compare and say so, but leave pytest its exit status"),
     Option("must-pass", "EXPR", TEXT, "tasks that must pass, such as 'L1 or palindrome'"),

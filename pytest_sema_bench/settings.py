@@ -105,6 +105,8 @@ class Settings:
     """A bundled suite, or the folder of another one."""
     tasks: Path | None = None
     """Folder or file with tasks, in place of a suite."""
+    dialect: str | None = None
+    """The dialect that models write, as `SEED` or `SEED:STRENGTH`; None for plain Sema."""
     report_dir: Path = Path("reports")
     base_url: str | None = None
     api_key_env: str | None = None

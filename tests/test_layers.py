@@ -11,7 +11,17 @@ NAME = PACKAGE.name
 
 ROOMS = (
     *("plugin", "cli", "report", "dataset", "reward", "run", "tables", "gate", "agent", "grading"),
-    *("extraction", "docsearch", "suite", "limits", "chat", "sema", "catalog", "records"),
+    *(
+        "extraction",
+        "docsearch",
+        "suite",
+        "limits",
+        "chat",
+        "dialect",
+        "sema",
+        "catalog",
+        "records",
+    ),
     *("options", "settings", "base_url", "user_file", "redaction", "cache", "errors"),
 )
 """Top down: a room imports from itself and from those that come after it."""

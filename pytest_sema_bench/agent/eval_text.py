@@ -2,6 +2,7 @@
 
 import re
 
+from pytest_sema_bench.dialect import Speech
 from pytest_sema_bench.docsearch.hints import hint_for
 from pytest_sema_bench.sema.vm import Evaluation, SemaVM
 
@@ -12,20 +13,27 @@ _REPEATED = re.compile(r"((?:^  at [^\n]*\n){1,6}?)\1{2,}", re.MULTILINE)
 _HINT = "Hint of this tool, not of the VM: "
 
 
-async def describe(evaluation: Evaluation, source: str, vm: SemaVM, *, hints: bool) -> str:
+async def describe(evaluation: Evaluation, speech: Speech, vm: SemaVM, *, hints: bool) -> str:
     """The text for what a source did. Raises VMError as `SemaVM.info` does."""
-    parts = []
+    parts, plain = [], evaluation
+    evaluation = speech.back(evaluation)
     if evaluation.output:
         parts.append("Output:\n" + "\n".join(evaluation.output))
     if evaluation.error is not None:
         parts.append("Error: " + _one_frame(evaluation.error))
-        if hints and (hint := hint_for(evaluation.error, source, (await vm.info()).version)):
+        if hints and (hint := await _hint(plain, speech, vm)):
             parts.append(_HINT + hint)
     elif evaluation.value is not None:
         parts.append("Value: " + _one_line(evaluation.value))
     else:
         parts.append("Value: nil (or the last form is a definition)")
     return "\n".join(parts)
+
+
+async def _hint(plain: Evaluation, speech: Speech, vm: SemaVM) -> str | None:
+    """A hint of ours, which is found by what Sema says of Sema."""
+    version = (await vm.info()).version
+    return hint_for(plain.error or "", speech.texts[-1], version, speech.dialect)
 
 
 def _one_line(value: str) -> str:

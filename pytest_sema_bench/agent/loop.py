@@ -20,6 +20,8 @@ from pytest_sema_bench.agent.tools import Toolbox, ToolResult, about_tools
 from pytest_sema_bench.catalog.models import TextToolCalls
 from pytest_sema_bench.chat import ChatReply
 from pytest_sema_bench.chat.reply import reasoning_field
+from pytest_sema_bench.dialect import Dialect
+from pytest_sema_bench.dialect.prose import about_code
 from pytest_sema_bench.docsearch.search import Found
 from pytest_sema_bench.errors import BenchError, ModelError
 from pytest_sema_bench.grading import VMFailure
@@ -106,18 +108,19 @@ async def run_agent(
     config: Config,
     toolbox: Toolbox,
     sema: str | None = None,
+    dialect: Dialect | None = None,
     conversation: str | None = None,
     text_tool_calls: TextToolCalls = TextToolCalls.READ,
     tell: Callable[[str], None] = lambda note: None,
 ) -> AgentRun:
     """The run, which may have been broken off by what is not the model's doing.
 
-    `sema` is the version that is explained, the pinned one if nothing is said.
+    `sema` is the version that is explained, the pinned one if nothing is said, in the `dialect`.
     `tell` is called with what the user should hear of the server, as often as it is seen.
     """
     loop = _Loop(model_id, config, toolbox, text_tool_calls, tell)
     loop.messages += [
-        {"role": "system", "content": system_prompt(config, sema)},
+        {"role": "system", "content": system_prompt(config, sema, dialect)},
         {"role": "user", "content": prompt},
     ]
     try:
@@ -266,15 +269,21 @@ def prompt_source(config: Config) -> str:
     if config.system_prompt is not None:
         return config.system_prompt.read_text(encoding="utf-8")
     name = "system.md" if config.primer else "cold.md"
+    return _prompt(name)
+
+
+def _prompt(name: str) -> str:
     return (files("pytest_sema_bench.agent.prompts") / name).read_text("utf-8")
 
 
 @cache
-def system_prompt(config: Config, sema: str | None = None) -> str:
+def system_prompt(config: Config, sema: str | None = None, dialect: Dialect | None = None) -> str:
     """What every conversation of a configuration starts with, for a version of Sema."""
     text = prompt_source(config)
     if config.system_prompt is None:
         text = text_on(text, sema or pinned_version())
+    if dialect is not None:
+        text = f"{about_code(text, dialect, about=['let']).strip()}\n\n{_prompt('dialect.md')}"
     if not config.has_tools:
         return text.strip()
     return f"{text.strip()}\n\n{about_tools(config.tools, config.max_rounds)}"

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from pytest_sema_bench.agent.eval_text import describe as describe_evaluation
+from pytest_sema_bench.dialect import Dialect, speak
 from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.search import Found, Search
 from pytest_sema_bench.docsearch.show import describe
@@ -122,15 +123,18 @@ def make_toolbox(
     search: Search | None = None,
     *,
     hints: bool = True,
+    dialect: Dialect | None = None,
 ) -> Toolbox:
     """The tools called `names`; without a `search` the documentation is searched by words.
 
-    `hints` lets eval_code add what would mend an error whose message does not tell.
+    `hints` lets eval_code add what would mend an error whose message does not tell. Code is in the
+    `dialect`, and so is what the search gives, if it is told so too.
 
     Raises SettingsError for a name there is no tool for.
     """
     check_tool_names(names)
-    means = _Means(vm=vm, limits=limits, search=search or make_search(vm=vm), hints=hints)
+    search = search or make_search(vm=vm, dialect=dialect)
+    means = _Means(vm=vm, limits=limits, search=search, hints=hints, dialect=dialect)
     return Toolbox([_MAKERS[name](means) for name in names])
 
 
@@ -207,18 +211,21 @@ class _Means:
     limits: Limits
     search: Search
     hints: bool
+    dialect: Dialect | None
 
 
 def _make_eval_code(means: _Means) -> Tool:
     async def run(values: Mapping[str, str]) -> ToolResult:
         source = values["code"]
-        (evaluation,) = await means.vm.evaluate([source], means.limits)
-        text = await describe_evaluation(evaluation, source, means.vm, hints=means.hints)
+        speech = speak(means.dialect, [source])
+        *_, evaluation = await means.vm.evaluate(speech.sources, means.limits)
+        text = await describe_evaluation(evaluation, speech, means.vm, hints=means.hints)
+        told = speech.back(evaluation)
         return ToolResult(
             text=text,
-            failure=VMFailure.of(evaluation),
+            failure=VMFailure.of(told),
             program=source,
-            value=evaluation.value,
+            value=told.value,
         )
 
     return Tool(

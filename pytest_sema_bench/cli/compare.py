@@ -36,8 +36,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--across",
         metavar="WHAT",
-        help="the differences that are meant, of vm, docs, prompt, tools, config, with commas "
-        "between: they are compared all the same, and nothing else may differ",
+        help="the differences that are meant, of vm, dialect, docs, prompt, tools, config, with "
+        "commas between: they are compared all the same, and nothing else may differ",
     )
     parser.add_argument("--gate", action="store_true", help="judge, and end with the gate's status")
     parser.add_argument("--must-pass", metavar="EXPR", help="tasks that must pass: 'L1 or reverse'")

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_sema_bench.cli.dialect_option import add_dialect_option
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
+from pytest_sema_bench.dialect import Dialect, DialectVM
 from pytest_sema_bench.docsearch import check
 from pytest_sema_bench.docsearch.check import Coverage, Problem
 from pytest_sema_bench.docsearch.choose import make_search
@@ -23,11 +25,12 @@ from pytest_sema_bench.docsearch.corpus import (
     load_hints,
 )
 from pytest_sema_bench.docsearch.entry import Entry, Foreign, Hint, Row
+from pytest_sema_bench.docsearch.in_dialect import row_in
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit, Search
 from pytest_sema_bench.docsearch.settings import read_docs_settings
 from pytest_sema_bench.docsearch.show import describe
 from pytest_sema_bench.errors import FileError
-from pytest_sema_bench.sema.vm import create_vm
+from pytest_sema_bench.sema.vm import SemaVM, create_vm
 
 _N_HOSTS = 2
 _N_BATCH = 10
@@ -52,6 +55,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=Path,
         help="files to check alone, without coverage (default: all there is)",
     )
+    add_dialect_option(proof)
     add_vm_option(proof)
     proof.set_defaults(run=_check)
     _add_search(verbs)
@@ -60,7 +64,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _check(arguments: argparse.Namespace) -> int:
     chosen = {path.resolve() for path in arguments.paths}
     rows, problems = _load(chosen)
-    checked = asyncio.run(_on_vm(rows, chosen, vm_name(arguments)))
+    checked = asyncio.run(_on_vm(rows, chosen, vm_name(arguments), arguments.dialect))
     problems += checked.problems
     if chosen:
         problems = [problem for problem in problems if problem.path.resolve() in chosen]
@@ -102,7 +106,9 @@ class _Checked:
     problems: list[Problem]
 
 
-async def _on_vm(rows: Sequence[Row], chosen: set[Path], name: str) -> _Checked:
+async def _on_vm(
+    rows: Sequence[Row], chosen: set[Path], name: str, dialect: Dialect | None
+) -> _Checked:
     """Checks what holds for the VM, of all rows or of those in the chosen files."""
     vm = create_vm(name, n_hosts=_N_HOSTS)
     try:
@@ -110,16 +116,22 @@ async def _on_vm(rows: Sequence[Row], chosen: set[Path], name: str) -> _Checked:
         rows = [row.on(version) for row in rows if version in row.versions]
         entries = [row for row in rows if isinstance(row, Entry)]
         mine = [row for row in rows if not chosen or row.path.resolve() in chosen]
+        said, speaker = (mine, vm) if dialect is None else _in_dialect(mine, vm, dialect)
         problems = [
             *check.check_words(entries),
             *check.check_foreign([row for row in rows if isinstance(row, Foreign)], entries),
-            *await check.check_bound([row for row in mine if isinstance(row, Entry)], vm),
-            *await check.check_snippets(mine, vm),
+            *await check.check_bound([row for row in said if isinstance(row, Entry)], speaker),
+            *await check.check_snippets(said, speaker),
             *await check.check_hints([row for row in mine if isinstance(row, Hint)], vm),
         ]
         return _Checked(rows=mine, version=version, problems=problems)
     finally:
         await vm.close()
+
+
+def _in_dialect(rows: Sequence[Row], vm: SemaVM, dialect: Dialect) -> tuple[Sequence[Row], SemaVM]:
+    """The rows as an agent reads them in a dialect, and who understands them."""
+    return [row_in(row, dialect) for row in rows], DialectVM(vm, dialect)
 
 
 def _lines(
@@ -175,6 +187,7 @@ def _add_search(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="lexical (default), local, openai or sema; over [tool.sema-bench.docs] of the "
         "pyproject.toml in this folder",
     )
+    add_dialect_option(parser)
     add_vm_option(parser)
     parser.set_defaults(run=lambda arguments: _search(parser, arguments))
 
@@ -245,7 +258,7 @@ async def _opened(arguments: argparse.Namespace) -> AsyncIterator[Search]:
     name = vm_name(arguments)
     settings = read_docs_settings(Path.cwd(), arguments.sema_docs)
     vm = None if name == "wasm" else create_vm(name, n_hosts=1)
-    search = make_search(settings, vm=vm)
+    search = make_search(settings, vm=vm, dialect=arguments.dialect)
     try:
         yield search
     finally:

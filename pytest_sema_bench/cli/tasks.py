@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pytest_sema_bench.cli.dialect_option import add_dialect_option
 from pytest_sema_bench.cli.suite_option import add_suite_option
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
 from pytest_sema_bench.errors import TaskError
@@ -73,6 +74,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "case, three wrong answers and five cases (or what suite.yaml demands); and of a suite "
         "all tasks that it is to have",
     )
+    add_dialect_option(check)
     add_vm_option(check)
     check.set_defaults(run=_check)
     schema = group.add_parser("schema", help="print the JSON schema of task files, for editors")
@@ -131,7 +133,7 @@ def _load_all(paths: list[Path]) -> tuple[list[Task], list[str]]:
 async def _check_all(tasks: list[Task], arguments: argparse.Namespace) -> list[TaskCheck]:
     ours = suites_folder().resolve()
     vm = create_vm(vm_name(arguments), n_hosts=os.cpu_count() or 1)
-    graders = Graders(vm)
+    graders = Graders(vm, arguments.dialect)
     try:
         return list(
             await asyncio.gather(

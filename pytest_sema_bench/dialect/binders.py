@@ -124,7 +124,6 @@ def _one_binding(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     visit.all(rest[1:], _bind(visit, [pattern], bound))
 
 
-
 def _match(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     visit.code(rest[0], bound)
     for clause in rest[1:]:

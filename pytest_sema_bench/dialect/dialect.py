@@ -7,6 +7,7 @@ on every machine; another strength changes more or fewer names, in the same way.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cache, cached_property, lru_cache
 from hashlib import blake2b
 from importlib.resources import files
@@ -23,6 +24,15 @@ _SHARE_IN_ANOTHER_ORDER = 0.5
 """Of the changed functions whose arguments can change places, how many do."""
 
 
+class Word(Enum):
+    """Whether a name is a word of English."""
+
+    NO = "no"
+    TOO = "word"
+    RULE = "mostly-word"
+    """One that a sentence hardly ever means as a name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
     """One of Sema's names."""
@@ -32,6 +42,9 @@ class Name:
     """Whether it is a special form or a macro."""
     n_arguments: int | None
     """How many arguments a function always takes, if they have different roles."""
+    word: "Word"
+    """Whether it is a word of English too."""
+    is_documented: bool
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots, for what follows from it is kept
@@ -100,13 +113,15 @@ def make_dialect(seed: int, strength: float) -> Dialect:
 
 @cache
 def all_names() -> tuple[Name, ...]:
-    """Sema's names, special forms first; notation such as `else` and `quote` is not among them."""
+    """Sema's names, but not those of its notation, such as `else` and `quote`."""
     lines = (line.split() for line in _lines("names.txt"))
     return tuple(
         Name(
             text=text,
-            is_form=rest == ["form"],
-            n_arguments=int(rest[0]) if rest and rest[0].isdigit() else None,
+            is_form="form" in rest,
+            n_arguments=next((int(each) for each in rest if each.isdigit()), None),
+            is_documented="undocumented" not in rest,
+            word=next((word for word in Word if word.value in rest), Word.NO),
         )
         for text, *rest in lines
     )

@@ -5,18 +5,22 @@ only those change that cannot be anything but a name, and those that the text is
 """
 
 import re
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache
 
-from pytest_sema_bench.dialect.dialect import Dialect, all_names, forms
+from pytest_sema_bench.dialect.dialect import Dialect, Name, Word, all_names, forms
 from pytest_sema_bench.dialect.translate import edited, from_sema, translate
 from pytest_sema_bench.sema.reader import Form, Kind, ReadError, read_form, read_forms
 
 # A fenced block with its body; the body of one of another language is text.
 _FENCED = re.compile(r"^(```(?:sema|lisp)?[ \t]*\n)(.*?)(^```)", re.MULTILINE | re.DOTALL)
-_TICKED = re.compile(r"(`+)([^`\n]+)\1")
+_TICKED = re.compile(r"(?<!`)(`{1,2})([^`\n]+)\1(?!`)")
+# `` `second` (nth) ``: what is said to do for it. NUL stands for code that is done with.
+_INSTEAD = re.compile(r"(?<=\0 \()[^()\0]+(?=\))")
 # `string/join`, `set!`, `->>`: what stands between blanks and punctuation.
-_WORD = re.compile(r"(?<![^\s(\[{'\"`,:])(?P<word>[^\s()\[\]{}\"'`,;:]+?)(?=[.…]*(?:[\s()\[\]{}\"'`,;:]|$))")
+_WORD = re.compile(
+    r"(?<![^\s(\[{'\"`,:])(?P<word>[^\s()\[\]{}\"'`,;:]+?)(?=[.…]*(?:[\s()\[\]{}\"'`,;:]|$))"
+)
 # `; => (list 1 2)`: what a call gives is code too, in a prompt.
 _RESULT = re.compile(r"(; => )(.*)$", re.MULTILINE)
 _BRACKET = re.compile(r"\((?=[^\s()])")
@@ -25,29 +29,25 @@ _ENGLISH = re.compile(
     r"\b(?:a|an|and|are|as|at|by|for|from|in|is|it|its|no|not|of|on|one|only|or|that|the|to|what"
     r"|which|with)\b"
 )
-_PLAIN = frozenset(
-    ("abs acos and any append apply assert async await begin case ceil ceiling complex cond context"
-    " count define delay display do drop e enumerate env error eval every exact exit export filter"
-    " first flatten float floor fn for-each force format frequencies get guard if import inexact"
-    " int interpose integer keys last length let list load log macroexpand magnitude map mapping"
-    " match max member merge message min module modulo newline not numerator or pair parallel"
-    " partition pi pipeline pow print prompt quote quotient raise range read real record reduce"
-    " remainder rest retry reverse round shell sleep sort spy step sin cos tan string tap take throw"
-    " time truncate try type unless values vals vector when while zip denominator angle rationalize"
-    " phase checkpoint").split()
-)
-"""Names that are words too: in plain text they are changed only where they are known to be meant."""
-_NEVER = frozenset(
-    "and any append apply async case count context do drop e every exact first float for if int keys"
-    " last length list load log map match message not or pair prompt range read record rest string"
-    " take time try type values vector when while".split()
-)
-"""Of these, those that are words as a rule, whatever the text is about."""
 
 
-def is_unmistakable(name: str) -> bool:
-    """Whether a name cannot be a word of a sentence."""
-    return name not in _PLAIN and not (len(name) == 1)
+@cache
+def _known() -> Mapping[str, Name]:
+    """The names that texts speak of, by themselves."""
+    return {name.text: name for name in all_names() if name.is_documented}
+
+
+@cache
+def _unspoken() -> frozenset[str]:
+    return frozenset(name.text for name in all_names() if not name.is_documented)
+
+
+def _is_meant(word: str, about: frozenset[str]) -> bool:
+    """Whether a word of a sentence is a name of Sema's there."""
+    name = _known().get(word)
+    if name is None or name.word is Word.RULE:
+        return False
+    return name.word is Word.NO or word in about
 
 
 @lru_cache(maxsize=4096)
@@ -67,7 +67,7 @@ def about_code(
 
     `data` are names that stand for themselves wherever the text does not show whole programs.
     """
-    known = frozenset(about) - _NEVER
+    known = frozenset(about)
     kept: list[str] = []
 
     def keep(code: str) -> str:
@@ -80,15 +80,25 @@ def about_code(
         return keep(found[1] + source_in(code, dialect, own) + found[3])
 
     def ticked(found: re.Match[str]) -> str:
-        return keep(found[1] + source_in(found[2], dialect, own | data) + found[1])
+        stays = own | data | _unspoken()
+        code = found[2]
+        # A name alone is spoken of, and not called in whatever order.
+        is_name = code in _known() and code not in stays
+        said = dialect.name(code) if is_name else source_in(code, dialect, stays)
+        return keep(found[1] + said + found[1])
 
     text = _TICKED.sub(ticked, _FENCED.sub(fenced, text))
+
+    def instead(found: re.Match[str]) -> str:
+        names = found[0].split(", ")
+        return ", ".join(map(dialect.name, names)) if _known().keys() >= {*names} else found[0]
+
+    text = _INSTEAD.sub(instead, text)
     text = _bracketed(text, lambda form: keep(source_in(form, dialect, own | data)))
 
     def word(found: re.Match[str]) -> str:
         name = found["word"]
-        is_meant = name in known or is_unmistakable(name)
-        return dialect.name(name) if is_meant and name not in own | data else name
+        return dialect.name(name) if name not in own | data and _is_meant(name, known) else name
 
     text = _WORD.sub(word, text)
     for index in reversed(range(len(kept))):
@@ -120,7 +130,6 @@ def _one_call(shape: str, n: int) -> Form | None:
 
 def _bracketed(text: str, keep: Callable[[str], str]) -> str:
     """The text with `keep` made of its bracketed code."""
-    known = {name.text for name in all_names()}
     parts, end = [], 0
     while found := _BRACKET.search(text, end):
         try:
@@ -129,7 +138,7 @@ def _bracketed(text: str, keep: Callable[[str], str]) -> str:
             parts.append(text[end : found.end()])
             end = found.end()
             continue
-        if _is_code(form, known):
+        if _is_code(form):
             parts += [text[end : form.start], keep(form.text)]
             end = form.end
         else:
@@ -138,10 +147,11 @@ def _bracketed(text: str, keep: Callable[[str], str]) -> str:
     return "".join([*parts, text[end:]])
 
 
-def _is_code(form: Form, known: set[str]) -> bool:
-    if form.head is None or form.head not in known:
-        return False
-    words = [child for child in form.children[1:] if child.kind is Kind.ATOM]
-    if not form.children[1:] or (form.head in _PLAIN and len(words) == len(form.children) - 1 and _ENGLISH.search(form.text.lower())):
-        return is_unmistakable(form.head)
-    return True
+def _is_code(form: Form) -> bool:
+    """Whether brackets in a sentence hold code and not a remark, `(list or vector)`."""
+    name = _known().get(form.head or "")
+    if name is None or name.word is Word.NO:
+        return name is not None
+    rest = form.children[1:]
+    only_words = all(child.kind is Kind.ATOM for child in rest)
+    return bool(rest) and not (only_words and _ENGLISH.search(form.text.lower()))

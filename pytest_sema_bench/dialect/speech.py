@@ -28,15 +28,18 @@ _PLACE = re.compile(r"(?<=<input>:)(\d+):(\d+)")
 _WORD = re.compile(r"[^\s()\[\]{}\"';`,@:]+")
 _MARKED = re.compile(rf"[^\s()\[\]{{}}\"';`,@:<]+(?:{LOST}|{WRAPPED})+(?![^\s()\[\]{{}}\"';`,@:>])")
 # A string, or a symbol; a keyword is none.
-_ATOM = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![^\s()\[\]{}\'`,@])[^\s()\[\]{}"\';`,@:#<>][^\s()\[\]{}"\';`,@:]*')
+_ATOM = re.compile(
+    r'"(?:[^"\\]|\\.)*"|(?<![^\s()\[\]{}\'`,@])[^\s()\[\]{}"\';`,@:#<>][^\s()\[\]{}"\';`,@:]*'
+)
 # What no word of a text has: `string/join`, `set!`, but not `e.g.`
 _SIGN = re.compile(r"[a-z][/*?!]|->|-[a-z]")
 # Where the VM's messages name functions, be they English words or not: `map: expected`,
 # `sort expects 2`, `got int in map`, `  at map`, `hint: map: …`, `'set!'`, `<native-fn map>`.
+_NAME = r"[^\s()\[\]{}\"';`,@:<>][^\s()\[\]{}\"';`,@:<>]*|[<>]=?"
 _NAMED = re.compile(
-    r"(?P<before>^|^  at |^  hint: | in |'|: |<native-fn |<macro )"
-    r"(?P<name>[^\s()\[\]{}\"';`,@:<>][^\s()\[\]{}\"';`,@:]*?|[<>]=?)"
-    r"(?=: |'|>| expects| argument \d| requires| \(<input>|$)",
+    rf"(?P<before>^|^  hint: )(?P<name>{_NAME})(?=: | expects | argument \d| requires )"
+    rf"|(?P<at>^  at | in |'| variable: |<native-fn |<macro )(?P<there>{_NAME})"
+    r"(?='|>| \(<input>|$)",
     re.MULTILINE,
 )
 
@@ -105,8 +108,16 @@ class Speech:
         return self.about(told) if line.startswith("  hint: ") else told
 
     def _told(self, text: str) -> str:
-        text = _NAMED.sub(lambda found: found["before"] + self._unsaid(found["name"]), text)
-        return _WORD.sub(lambda found: self._unsaid(found[0]) if _SIGN.search(found[0]) else found[0], text)
+        text = _NAMED.sub(
+            lambda found: (
+                (found["before"] or found["at"] or "")
+                + self._unsaid(found["name"] or found["there"])
+            ),
+            text,
+        )
+        return _WORD.sub(
+            lambda found: self._unsaid(found[0]) if _SIGN.search(found[0]) else found[0], text
+        )
 
     def _renamed(self, found: re.Match[str]) -> str:
         return self.name(found[0])
@@ -153,9 +164,7 @@ class Speech:
         return f"{before.count(chr(10)) + 1}:{moved - (before.rfind(chr(10)) + 1) + 1}"
 
 
-def speak(
-    dialect: Dialect | None, sources: Sequence[str], own: Iterable[str] = ()
-) -> Speech:
+def speak(dialect: Dialect | None, sources: Sequence[str], own: Iterable[str] = ()) -> Speech:
     """The sources of one interpreter, said in a dialect, or in plain Sema if there is none.
 
     `own` are names that are not the dialect's there: those of the task.
@@ -202,6 +211,8 @@ def _offset_before(edits: Sequence[Edit], offset: int) -> int:
 def _nearest(name: str, dialect: Dialect) -> str | None:
     """What the VM would advise if it spoke the dialect: it bears with a third of the letters."""
     most = max(1, min(3, len(name.encode()) // 3))
-    distances = ((Levenshtein.distance(name, word, score_cutoff=most), word) for word in dialect.vocabulary)
+    distances = (
+        (Levenshtein.distance(name, word, score_cutoff=most), word) for word in dialect.vocabulary
+    )
     distance, word = min((d, word) for d, word in distances if d)
     return word if distance <= most else None

@@ -238,9 +238,7 @@ class _Walk:
             for child in form.children:
                 self._data(child)
 
-    def _call(
-        self, head: Form, rest: Sequence[Form], bound: Bound, *, lacks_one: bool
-    ) -> None:
+    def _call(self, head: Form, rest: Sequence[Form], bound: Bound, *, lacks_one: bool) -> None:
         is_own = head.text in bound or head.text in self._kept
         meaning = None if is_own else self._tongue.meaning(head.text)
         order = None if is_own else self._tongue.order(head.text)
@@ -249,7 +247,7 @@ class _Walk:
                 self._prefixed(_MARKS[meaning], form, bound)
         elif order is not None and not lacks_one and not _is_spliced(rest):
             self._reorder(head, rest, order, bound)
-        elif meaning in BINDERS and rest:
+        elif meaning is not None and meaning in BINDERS and rest:
             self._atom(head, bound)
             BINDERS[meaning](self, rest, bound)
         else:

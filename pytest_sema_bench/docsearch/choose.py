@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Search
 from pytest_sema_bench.docsearch.settings import DocsBackend, DocsSettings
 from pytest_sema_bench.errors import SettingsError
@@ -16,21 +17,22 @@ def make_search(
     settings: DocsSettings | None = None,
     environment: Mapping[str, str] | None = None,
     vm: SemaVM | None = None,
+    dialect: Dialect | None = None,
 ) -> Search:
     """The search that the settings ask for; nothing is read, imported or sent before its use.
 
-    It finds what holds for the version of `vm`, or for the pinned one.
+    It finds what holds for the version of `vm`, or for the pinned one, and tells it in the dialect.
     Raises SettingsError if it could never work: no key, no package, no model.
     """
     settings = settings or DocsSettings()
     environment = os.environ if environment is None else environment
     check_settings(settings, environment)
     if settings.backend is DocsBackend.LEXICAL:
-        return OpenedLater(_open_lexical, vm)
+        return OpenedLater(lambda version: _open_lexical(version, dialect), vm)
     if settings.backend is DocsBackend.SEMA:
         return OpenedLater(_open_sema, vm)
     key = environment.get(settings.key_env) if settings.key_env else None
-    return OpenedLater(lambda version: _open_semantic(settings, key, version), vm)
+    return OpenedLater(lambda version: _open_semantic(settings, key, version, dialect), vm)
 
 
 def check_settings(settings: DocsSettings, environment: Mapping[str, str]) -> None:
@@ -62,10 +64,10 @@ def _is_package(name: str) -> bool:
     return module.isidentifier() and importlib.util.find_spec(module) is not None
 
 
-def _open_lexical(version: str) -> Search:
+def _open_lexical(version: str, dialect: Dialect | None) -> Search:
     from pytest_sema_bench.docsearch.lexical import LexicalSearch
 
-    return LexicalSearch.bundled(version)
+    return LexicalSearch.bundled(version, dialect)
 
 
 def _open_sema(version: str) -> Search:
@@ -74,10 +76,12 @@ def _open_sema(version: str) -> Search:
     return SemaSearch()
 
 
-def _open_semantic(settings: DocsSettings, key: str | None, version: str) -> Search:
+def _open_semantic(
+    settings: DocsSettings, key: str | None, version: str, dialect: Dialect | None
+) -> Search:
     from pytest_sema_bench.docsearch.semantic import open_semantic
 
-    return open_semantic(settings, key, version)
+    return open_semantic(settings, key, version, dialect)
 
 
 class OpenedLater:

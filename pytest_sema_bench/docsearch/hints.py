@@ -8,8 +8,10 @@ alone, unless all it has is a name that looks alike.
 import re
 from functools import cache
 
+from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.docsearch.corpus import docs_folder, load_foreign, load_hints
 from pytest_sema_bench.docsearch.entry import Foreign, Hint, without_namespace
+from pytest_sema_bench.docsearch.in_dialect import foreign_in, hint_in
 from pytest_sema_bench.sema.names import names_bound
 from pytest_sema_bench.sema.reader import Form, ReadError, read_forms
 
@@ -18,21 +20,27 @@ _ADVICE = re.compile(r"^ *hint: (?!Did you mean)", re.MULTILINE)
 _MAX_CHARS = 300
 
 
-def hint_for(error: str, source: str, version: str) -> str | None:
-    """What would mend a program that met this error; None if nothing is known."""
+def hint_for(error: str, source: str, version: str, dialect: Dialect | None = None) -> str | None:
+    """What would mend a program that met this error; None if nothing is known.
+
+    Error and program are Sema's, the answer is in the dialect.
+    """
     fitting = (hint for hint in _hints() if version in hint.versions and hint.fits(error, source))
     if hint := next(fitting, None):
-        return hint.text
+        return (hint if dialect is None else hint_in(hint, dialect)).text
     unbound = _UNBOUND.match(error)
     if unbound is None or _ADVICE.search(error):
         return None
-    return _foreign_hint(unbound[1], source, version)
+    return _foreign_hint(unbound[1], source, version, dialect)
 
 
-def _foreign_hint(name: str, source: str, version: str) -> str | None:
+def _foreign_hint(name: str, source: str, version: str, dialect: Dialect | None) -> str | None:
     """What Sema has instead of a name of another language."""
     found = foreign_row(name, source, version)
-    return None if found is None else _told(*found)
+    if found is None:
+        return None
+    name, row = found
+    return _told(name, row if dialect is None else foreign_in(row, dialect))
 
 
 def foreign_row(name: str, source: str, version: str) -> tuple[str, Foreign] | None:

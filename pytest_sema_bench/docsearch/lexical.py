@@ -12,8 +12,10 @@ from itertools import pairwise
 
 from rapidfuzz import fuzz, process
 
+from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.docsearch.corpus import Corpus, load_corpus
 from pytest_sema_bench.docsearch.entry import Entry, Foreign
+from pytest_sema_bench.docsearch.in_dialect import corpus_in
 from pytest_sema_bench.docsearch.index import Parts, Scores, build_index
 from pytest_sema_bench.docsearch.lookup import Named, NameLookup
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit
@@ -69,7 +71,7 @@ class LexicalSearch:
         self._names = NameLookup(corpus, self._index.own_terms, foreign=self._parts.foreign)
 
     @classmethod
-    def bundled(cls, version: str | None = None) -> "LexicalSearch":
+    def bundled(cls, version: str | None = None, dialect: Dialect | None = None) -> "LexicalSearch":
         """Search in all of the corpus, or in what holds for a version of Sema. Raises FileError."""
         # The garbage collector would walk the growing corpus again and again, for nothing: a
         # third of the time.
@@ -77,7 +79,8 @@ class LexicalSearch:
         gc.disable()
         try:
             corpus = load_corpus()
-            return cls(corpus if version is None else corpus.on(version))
+            corpus = corpus if version is None else corpus.on(version)
+            return cls(corpus if dialect is None else corpus_in(corpus, dialect))
         finally:
             if collects:
                 gc.enable()

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from pytest_sema_bench.cache import cache_folder
+from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.docsearch.embed import (
     LocalModel,
     RemoteService,
@@ -40,9 +41,11 @@ class Embedder(Protocol):
         ...
 
 
-def open_semantic(settings: DocsSettings, key: str | None, version: str) -> "SemanticSearch":
+def open_semantic(
+    settings: DocsSettings, key: str | None, version: str, dialect: Dialect | None = None
+) -> "SemanticSearch":
     """The search over the bundled corpus. Raises FileError, and ServiceError without a model."""
-    lexical = LexicalSearch.bundled(version)
+    lexical = LexicalSearch.bundled(version, dialect)
     embedder: Embedder
     if settings.backend is DocsBackend.LOCAL:
         assert settings.model is not None

@@ -97,7 +97,9 @@ def _candidates(message: Message) -> tuple[list[_Candidate], str]:
 
 def _fenced(message: Message) -> list[_Candidate]:
     """The blocks that hold code, with what the prose above them says of them."""
-    read = [(block, _read_block(block, message.to_sema), role) for block, role in roles(message.blocks)]
+    read = [
+        (block, _read_block(block, message.to_sema), role) for block, role in roles(message.blocks)
+    ]
     code = [found for found in read if found[1].is_code]
     lisp = [found for found in code if found[0].tag in SEMA_TAGS | LISP_TAGS]
     code = lisp or [found for found in code if found[1].forms is not None]

@@ -11,6 +11,7 @@ class Across(Enum):
     """A difference between two runs that a comparison may be about."""
 
     VM = "vm"
+    DIALECT = "dialect"
     DOCS = "docs"
     PROMPT = "prompt"
     TOOLS = "tools"
@@ -18,6 +19,8 @@ class Across(Enum):
     """The whole configuration: its prompt, tools and documentation too."""
 
 
+PLAIN = "plain Sema"
+"""What a dialect is called that is none."""
 _ASKED = (Across.PROMPT, Across.TOOLS, Across.DOCS, Across.CONFIG)
 """What a run writes down of each model and configuration."""
 
@@ -50,8 +53,11 @@ def asked_otherwise(base: Group, run: Group, across: Collection[Across]) -> Iter
 
 
 def _labels(across: Across, results: Results) -> str:
+    tasks = [task for group in results.groups for task in group.tasks]
     if across is Across.VM:
-        found = {task.vm for group in results.groups for task in group.tasks}
+        found = {task.vm for task in tasks}
+    elif across is Across.DIALECT:
+        found = {task.dialect or PLAIN for task in tasks}
     else:
         found = {group.asked.get(across.value) for group in results.groups}
     return " and ".join(sorted(label for label in found if label is not None)) or "not known"

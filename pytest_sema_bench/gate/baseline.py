@@ -142,6 +142,7 @@ class _BaselineReader:
                 task_hash=data["hash"],
                 vm=group["vm"],
                 grader=group["grader"],
+                dialect=group.get("dialect"),
                 samples=tuple(_read_sample(n, text) for n, text in enumerate(samples, start=1)),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -163,6 +164,7 @@ def _check_alike(group: Group, source: str) -> None:
     graded = [task for task in group.tasks if task.graded]
     for what, values in (
         ("VMs", {task.vm for task in graded}),
+        ("dialects", {task.dialect for task in graded}),
         ("versions of the grader", {task.grader for task in graded}),
     ):
         if len(values) > 1:
@@ -202,6 +204,7 @@ def _group_entry(group: Group) -> dict[str, Any]:
         "model": group.setup.model,
         "config": group.setup.config,
         "vm": graded[0].vm if graded else None,
+        **({"dialect": graded[0].dialect} if graded and graded[0].dialect else {}),
         "grader": graded[0].grader if graded else None,
         **({"asked": dict(group.asked)} if group.asked else {}),
         "n_samples": group.n_samples,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
-from pytest_sema_bench.gate.across import Across, asked_otherwise, told
+from pytest_sema_bench.gate.across import PLAIN, Across, asked_otherwise, told
 from pytest_sema_bench.gate.effort import EffortChange, effort_changes
 from pytest_sema_bench.gate.stats import (
     PairedCounts,
@@ -289,12 +289,13 @@ def _why_not(base: TaskResult, run: TaskResult | None, across: Collection[Across
         return "the baseline has no verdict on it"
     if not run.graded:
         return f"the run has no verdict on it ({run.samples[-1].reason})"
-    for what, before, after in (
-        ("the task changed", base.task_hash, run.task_hash),
-        ("the VM changed", base.vm, run.vm),
-        ("the grader changed", base.grader, run.grader),
+    for what, before, after, named in (
+        ("the task changed", base.task_hash, run.task_hash, None),
+        ("the VM changed", base.vm, run.vm, Across.VM),
+        ("the dialect changed", base.dialect or PLAIN, run.dialect or PLAIN, Across.DIALECT),
+        ("the grader changed", base.grader, run.grader, None),
     ):
-        if before != after and not (Across.VM in across and what == "the VM changed"):
+        if before != after and named not in across:
             return f"{what}: {before}, now {after}"
     return None
 

@@ -12,7 +12,7 @@ from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.suite import SuiteId, one_suite
 
-_version = attrgetter("task_hash", "vm", "grader")
+_version = attrgetter("task_hash", "vm", "dialect", "grader")
 """Of a record or a result: only what is the same in these can be compared."""
 
 
@@ -47,6 +47,8 @@ class TaskResult:
     vm: str | None = None
     grader: int | None = None
     """These two are None while nothing was graded."""
+    dialect: str | None = None
+    """None for plain Sema."""
     samples: tuple[Sample, ...]
 
     @property
@@ -207,6 +209,7 @@ def _task_result(task: str, items: Sequence[Pairing]) -> TaskResult:
         task_hash=known.task_hash if known else None,
         vm=last.vm if last else None,
         grader=last.grader if last else None,
+        dialect=known.dialect if known else None,
         samples=tuple(_sample(entry.item.sample, record, last) for entry, record in items),
     )
 

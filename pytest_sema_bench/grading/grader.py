@@ -71,7 +71,7 @@ class Grader:
         Answers are in the `dialect`, tasks in Sema.
         """
         self._vm = vm
-        self._dialect = dialect
+        self.dialect = dialect
         self._limits = limits or Limits().for_verdicts
         self._reuse = reuse
         self._prepared: dict[str, asyncio.Task[Prepared]] = {}
@@ -88,13 +88,13 @@ class Grader:
         cases after the first that fails are not run. Raises TaskError if the task itself
         cannot be evaluated and VMError if the VM's host is at fault.
         """
-        prompt = task_in(task, self._dialect).prompt
+        prompt = task_in(task, self.dialect).prompt
         answer = extract(_well_formed(message), task.kind, prompt, self._to_sema)
         if not answer.blocks:
             reason = Reason.TRUNCATED if truncated else Reason.NO_ANSWER
             return _verdict(answer, Outcome.FAIL, reason, score=0.0)
         own = own_names(task)
-        speech = speak(None if task.kind is GradeKind.VALUE else self._dialect, answer.blocks, own)
+        speech = speak(None if task.kind is GradeKind.VALUE else self.dialect, answer.blocks, own)
         judged = await self._judge(task, speech.sources, stop_at_failure)
         cases = [run.result for run in judged.runs]
         if failed := next((run for run in judged.runs if run.reason), None):
@@ -115,7 +115,7 @@ class Grader:
         return verdict_in(verdict, speech, own)
 
     def _to_sema(self, code: str) -> str:
-        return speak(self._dialect, [code]).texts[0]
+        return speak(self.dialect, [code]).texts[0]
 
     async def _judge(self, task: Task, blocks: tuple[str, ...], stop_at_failure: bool) -> _Judged:
         """What comes of the answer; of one that was graded before what came of it then."""

@@ -76,7 +76,9 @@ def verdict_in(verdict: Verdict, speech: Speech, own: frozenset[str]) -> Verdict
 
 def _names_in_data(task: Task) -> frozenset[str]:
     """The names that stand for themselves in the task: in quoted data, or in code in a string."""
-    sources = [text for case in task.cases for text in (case.given, case.call, *case.equals) if text]
+    sources = [
+        text for case in task.cases for text in (case.given, case.call, *case.equals) if text
+    ]
     found = [names_in_data(source) for source in sources]
     found += [frozenset(_heads_in_strings(source)) for source in sources]
     return frozenset().union(*found)

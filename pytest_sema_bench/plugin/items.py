@@ -110,7 +110,7 @@ class TaskItem(pytest.Item):
         """A few lines that say what was asked, what was wrong, and where to read on."""
         run = shown_folder(self._run, self.config)
         if isinstance(excinfo.value, FailedItem):
-            lines = failure_lines(excinfo.value.record, self.work.task.prompt, run)
+            lines = failure_lines(excinfo.value.record, self.work.shown.prompt, run)
         elif isinstance(excinfo.value, VoidItem):
             lines = void_lines(excinfo.value.record, run)
         elif isinstance(excinfo.value, BenchError):

@@ -20,7 +20,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _PARSE = "parse"
 """The class of the errors of a source that is no Sema."""
-_ALIKE = ("task", "model", "config", "provider", "served_model", "vm", "task_hash")
+_ALIKE = ("task", "model", "config", "provider", "served_model", "vm", "dialect", "task_hash")
 """What many records say in the same words, kept in memory once."""
 
 
@@ -86,6 +86,8 @@ class Record:
     upstream: str | None = None
     """Who really answered, where a router says so."""
     vm: str | None
+    dialect: str | None = None
+    """What the answer is written in, as `Dialect.label`; None for plain Sema."""
     grader: int
     task_hash: str
     transcript: str | None = None

@@ -116,6 +116,7 @@ def _notes(runs: Sequence[RunData], records: Sequence[Record], n_replaced: int) 
         )
     graded = [record for record in records if record.graded]
     yield from _mixed("VMs", graded, lambda record: record.vm)
+    yield from _mixed("dialects", graded, lambda record: record.dialect)
     yield from _mixed("graders", graded, lambda record: record.grader)
     changed = _several(graded, lambda r: r.task, lambda r: r.task_hash)
     if changed:

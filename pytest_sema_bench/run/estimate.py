@@ -121,7 +121,7 @@ def _mean(tokens: Sequence[Tokens]) -> Tokens:
 def _guess(item: WorkItem) -> Tokens:
     """From sizes alone: each call sends the whole conversation so far."""
     n_calls = 1 + (min(_TOOL_ROUNDS, item.config.max_rounds) if item.config.has_tools else 0)
-    chars = len(system_prompt(item.config)) + len(item.task.full_prompt)
+    chars = len(system_prompt(item.config, dialect=item.dialect)) + len(item.shown.full_prompt)
     first = chars / _CHARS_PER_TOKEN
     prompt = sum(first + 2 * _TOKENS_PER_ROUND * call for call in range(n_calls))
     return Tokens(prompt=round(prompt), completion=n_calls * _TOKENS_PER_ROUND)

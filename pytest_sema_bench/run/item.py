@@ -6,6 +6,8 @@ from typing import Any
 
 from pytest_sema_bench.agent.loop import system_prompt
 from pytest_sema_bench.catalog.models import Model
+from pytest_sema_bench.dialect import Dialect
+from pytest_sema_bench.grading.in_dialect import task_in
 from pytest_sema_bench.records.identity import ItemKey, Setup
 from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.record import content_key
@@ -21,6 +23,13 @@ class WorkItem:
     model: Model
     config: Config
     sample: int = 1
+    dialect: Dialect | None = None
+    """None for plain Sema."""
+
+    @property
+    def shown(self) -> Task:
+        """The task as the model is asked it."""
+        return task_in(self.task, self.dialect)
 
     @property
     def name(self) -> str:
@@ -54,9 +63,9 @@ class WorkItem:
         """Content hash of all that is asked, for resume and pairing."""
         return content_key(
             task=self.task.task_hash,
-            prompt=self.task.full_prompt,
+            prompt=self.shown.full_prompt,
             sample=self.sample,
-            **ask_content(self.model, self.asked),
+            **ask_content(self.model, self.asked, self.dialect),
         )
 
 
@@ -66,11 +75,11 @@ def asked_config(model: Model, config: Config) -> Config:
     return replace(config, sampling=sampling.over(Sampling(max_tokens=DEFAULT_MAX_TOKENS)))
 
 
-def ask_content(model: Model, config: Config) -> dict[str, Any]:
+def ask_content(model: Model, config: Config, dialect: Dialect | None = None) -> dict[str, Any]:
     """What is the same for all tasks that a model is asked in a configuration as sent."""
     sampling = {name: getattr(config.sampling, name) for name in Sampling.__dataclass_fields__}
     return {
-        "system": system_prompt(config),
+        "system": system_prompt(config, dialect=dialect),
         "model": model.id,
         "provider": model.provider,
         "extra": dict(model.extra),
@@ -81,4 +90,6 @@ def ask_content(model: Model, config: Config) -> dict[str, Any]:
         "hints": config.hints and "eval_code" in config.tools,
         "sampling": sampling,
         "text_tool_calls": model.text_tool_calls.value,
+        # Not in the hash of what is asked in plain Sema, which is as old as the runs are.
+        **({"dialect": dialect.label} if dialect else {}),
     }

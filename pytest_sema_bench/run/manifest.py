@@ -48,6 +48,7 @@ class Manifest:
                 "questions": plan.questions,
                 "asked": plan.asked,
                 "vm": vm.label,
+                "dialect": plan.dialect and plan.dialect.label,
                 "grader": GRADER_VERSION,
                 "suite": suite and {**suite.id.as_json(), "levels": suite.level_names},
                 "task_hashes": {item.task: entry.task_hash for item, entry in entries.items()},

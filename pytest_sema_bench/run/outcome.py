@@ -79,6 +79,7 @@ def make_record(
         model=item.model.name,
         config=item.config.name,
         sample=item.sample,
+        dialect=item.dialect.label if item.dialect else None,
         **graded.in_record(failure.as_json("tool") for failure in run.failures),
         answer=run.answer if run.stop else None,
         tries=[_try_as_json(t, r) for t, r in zip_longest(run.tries, right)],

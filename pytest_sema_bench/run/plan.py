@@ -15,6 +15,8 @@ from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.catalog.registry import load_registry
 from pytest_sema_bench.chat.adapt import Adaptations
 from pytest_sema_bench.chat.proxy import proxy_of
+from pytest_sema_bench.dialect import Dialect, read_dialect
+from pytest_sema_bench.dialect.dialect import OPTION as DIALECT_OPTION
 from pytest_sema_bench.docsearch.choose import check_settings
 from pytest_sema_bench.docsearch.sema_docs import SERVER
 from pytest_sema_bench.docsearch.settings import (
@@ -45,6 +47,8 @@ class Plan:
     root: Path
     """The project's root folder."""
     docs: DocsSettings = field(default_factory=DocsSettings)
+    dialect: Dialect | None = None
+    """None for plain Sema."""
     judge: Judge | None = None
     """None if the run is not judged."""
     redactor: Redactor = field(default_factory=Redactor)
@@ -53,7 +57,8 @@ class Plan:
     @property
     def questions(self) -> dict[str, str]:
         """By `model-config`, a hash of all that is the same for every task."""
-        return question_hashes((m, c) for m in self.models for c in self.configs)
+        pairs = ((m, c) for m in self.models for c in self.configs)
+        return question_hashes(pairs, self.dialect)
 
     @property
     def asked(self) -> dict[str, dict[str, str]]:
@@ -70,7 +75,13 @@ class Plan:
         for model in self.models:
             for config in self.configs:
                 for sample in range(1, self.settings.samples + 1):
-                    yield WorkItem(task=task, model=model, config=config, sample=sample)
+                    yield WorkItem(
+                        task=task,
+                        model=model,
+                        config=config,
+                        sample=sample,
+                        dialect=self.dialect,
+                    )
 
 
 def make_plan(
@@ -87,6 +98,7 @@ def make_plan(
     their keys must be there.
     """
     read_choice(settings.vm)  # raises SettingsError for a backend or build there is not
+    dialect = read_dialect(settings.dialect)
     registry = load_registry(root)
     models = tuple(
         registry.model(name, settings.base_url, settings.api_key_env) for name in settings.models
@@ -105,10 +117,12 @@ def make_plan(
         configs=configs,
         root=root,
         docs=docs,
+        dialect=dialect,
         judge=judge,
         redactor=Redactor(known_keys(models, environment, docs.key_env)),
     )
     _check_names(plan)
+    _check_speaks(plan)
     if settings.replay is None:
         for model in models:
             if model.base_url is not None:
@@ -156,6 +170,23 @@ def _check_names(plan: Plan) -> None:
         seen[question] = name
     for model in plan.models:
         Adaptations(model.adapt)  # raises SettingsError for a name there is no adaptation for
+
+
+def _check_speaks(plan: Plan) -> None:
+    """Raises SettingsError if a server of others would speak plain Sema to the model."""
+    if plan.dialect is None:
+        return
+    for config in plan.configs:
+        if config.mcp is not None:
+            raise SettingsError(
+                f"{DIALECT_OPTION}: the tools of {config.name} are those of an MCP server, which "
+                "speaks plain Sema; leave out the dialect, or take a configuration with our tools"
+            )
+    if plan.docs.backend is DocsBackend.SEMA:
+        raise SettingsError(
+            f"{DIALECT_OPTION}: --sema-docs=sema searches the documentation of plain Sema; leave "
+            "out the dialect, or search with lexical, local or openai"
+        )
 
 
 def _check_prices(models: Sequence[Model]) -> None:

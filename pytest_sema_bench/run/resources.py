@@ -30,9 +30,11 @@ from pytest_sema_bench.chat import (
     Unlimited,
     Wire,
 )
+from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.settings import DocsSettings
 from pytest_sema_bench.grading import Grader
+from pytest_sema_bench.grading.in_dialect import task_in
 from pytest_sema_bench.limits import Ledger, Limiters, SqliteLedger, open_ledger
 from pytest_sema_bench.records.outcome import Outcome, Void
 from pytest_sema_bench.records.record import Record
@@ -61,6 +63,8 @@ class EngineOptions:
     """Folder with recorded exchanges to answer from, without any network."""
     docs: DocsSettings | None = None
     """How the documentation is searched; None for lexically."""
+    dialect: Dialect | None = None
+    """What models write; None for plain Sema."""
 
 
 class Resources:
@@ -80,13 +84,13 @@ class Resources:
     ) -> None:
         self.vm_info = vm_info
         self.vm = vm
-        self._grader = Grader(vm, limits.for_verdicts)
+        self._grader = Grader(vm, limits.for_verdicts, dialect=options.dialect)
         self._limits = limits
         self._n_connections = n_connections
         self._options = options
         self._redactor = redactor
         self._ledger = ledger
-        self._search = make_search(options.docs, vm=vm)
+        self._search = make_search(options.docs, vm=vm, dialect=options.dialect)
         self._limiters = Limiters(ledger, run=options.run, started=options.started)
         self._reference = reference
         self._clients: dict[tuple[str, str | None], ChatClient] = {}
@@ -120,7 +124,7 @@ class Resources:
             n_connections=n_connections,
             options=options,
             ledger=ledger,
-            reference=ReferenceModel(tasks),
+            reference=ReferenceModel(task_in(task, options.dialect) for task in tasks),
             redactor=redactor,
         )
 
@@ -192,12 +196,13 @@ class Resources:
         config = item.asked
         async with self._toolbox(config) as toolbox:
             return await run_agent(
-                item.task.full_prompt,
+                item.shown.full_prompt,
                 client,
                 model_id=item.model.id,
                 config=config,
                 toolbox=toolbox,
                 sema=self.vm_info.version,
+                dialect=item.dialect,
                 conversation=item.item.file,
                 text_tool_calls=item.model.text_tool_calls,
                 tell=lambda note: self._note(item.model, note),
@@ -209,7 +214,12 @@ class Resources:
             return mcp_toolbox(config.mcp)
         if config.name not in self._toolboxes:
             self._toolboxes[config.name] = make_toolbox(
-                config.tools, self.vm, self._limits, self._search, hints=config.hints
+                config.tools,
+                self.vm,
+                self._limits,
+                self._search,
+                hints=config.hints,
+                dialect=self._options.dialect,
             )
         return nullcontext(self._toolboxes[config.name])
 

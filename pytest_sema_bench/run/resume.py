@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_sema_bench.catalog.models import Model
+from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.errors import BenchError, SettingsError
 from pytest_sema_bench.grading.grader import GRADER_VERSION
 from pytest_sema_bench.records.folder import RunFolder
@@ -51,11 +52,13 @@ class ResumedRun:
         return {entry.key for entry in read_items(other)} <= self.planned
 
 
-def question_hashes(pairs: Iterable[tuple[Model, Config]]) -> dict[str, str]:
+def question_hashes(
+    pairs: Iterable[tuple[Model, Config]], dialect: Dialect | None = None
+) -> dict[str, str]:
     """By `model-config`, a hash of all that is the same for every task."""
     return {
         Setup(model.name, config.name).name: content_key(
-            **ask_content(model, asked_config(model, config))
+            **ask_content(model, asked_config(model, config), dialect)
         )
         for model, config in pairs
     }

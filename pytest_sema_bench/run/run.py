@@ -227,6 +227,7 @@ class Run:
             record=settings.record,
             replay=settings.replay,
             docs=self.plan.docs,
+            dialect=self.plan.dialect,
         )
         return Engine(
             folder,

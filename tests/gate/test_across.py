@@ -136,4 +136,7 @@ def test_an_unknown_difference_is_refused(capsys: pytest.CaptureFixture[str]) ->
     """The option, what was found and what there is, before anything is read."""
     assert main(["compare", "a", "b", "--across", "vm,weather"]) == 2
     told = capsys.readouterr().err
-    assert "--across: found 'weather', expected some of vm, docs, prompt, tools, config" in told
+    assert (
+        "--across: found 'weather', expected some of vm, dialect, docs, prompt, tools, config"
+        in told
+    )

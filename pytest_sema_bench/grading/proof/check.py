@@ -10,8 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_sema_bench.dialect import Dialect
+from pytest_sema_bench.dialect.prose import source_in
 from pytest_sema_bench.errors import TaskError
 from pytest_sema_bench.grading.grader import Grader
+from pytest_sema_bench.grading.in_dialect import own_names
 from pytest_sema_bench.grading.proof.mutate import Mutant, choose, mutate
 from pytest_sema_bench.grading.proof.plain import plain_problems
 from pytest_sema_bench.grading.verdict import Verdict
@@ -83,10 +86,10 @@ def caught_rate(checks: Iterable[TaskCheck]) -> float | None:
 class Graders:
     """What the tasks of a suite are proven with; what it learns of the VM it learns once."""
 
-    def __init__(self, vm: SemaVM) -> None:
+    def __init__(self, vm: SemaVM, dialect: Dialect | None = None) -> None:
         self.vm = vm
-        self.patient = Grader(vm)
-        self.quick = Grader(vm, _QUICK)
+        self.patient = Grader(vm, dialect=dialect)
+        self.quick = Grader(vm, _QUICK, dialect=dialect)
 
 
 async def check_task(
@@ -95,14 +98,14 @@ async def check_task(
     """The proof of one task. With `strict`, also what our own suite asks of its tasks."""
     problems: list[str] = _demands(task) if strict else []
     n_caught, mutants = 0, list[MutantCheck]()
-    wrong = wrong_answers(task)
+    wrong = wrong_answers(task, graders.quick.dialect)
     patient, quick = graders.patient, graders.quick
     try:
         proven = await _is_quick(task, quick)
         if not proven:
             quick = patient
             if task.reference is not None:
-                verdict = await patient.grade(task, fenced(task, task.reference))
+                verdict = await patient.grade(task, fenced(task, task.reference, patient.dialect))
                 proven = verdict.outcome is Outcome.PASS
                 if not proven:
                     problems.append(f"the reference answer fails: {_why(verdict)}")
@@ -131,7 +134,7 @@ async def _is_quick(task: Task, quick: Grader) -> bool:
     if task.reference is None:
         return False
     try:
-        return await _passes(task, fenced(task, task.reference), quick)
+        return await _passes(task, fenced(task, task.reference, quick.dialect), quick)
     except TaskError:
         return False
 
@@ -146,7 +149,7 @@ async def _check_mutants(
         why = next((entry.why for entry in task.equivalent if _names(entry, mutant)), None)
         # What is said to be right gets the time that a right answer gets.
         grader = patient if why else quick
-        if not await _passes(task, fenced(task, mutant.source), grader):
+        if not await _passes(task, fenced(task, mutant.source, grader.dialect), grader):
             return MutantCheck(mutant=mutant, fate=Fate.CAUGHT)
         return MutantCheck(mutant=mutant, fate=Fate.EQUIVALENT if why else Fate.SURVIVED, why=why)
 
@@ -182,19 +185,24 @@ async def _passes(task: Task, message: str, grader: Grader) -> bool:
     return verdict.outcome is Outcome.PASS
 
 
-def wrong_answers(task: Task) -> list[tuple[str, str]]:
+def wrong_answers(task: Task, dialect: Dialect | None = None) -> list[tuple[str, str]]:
     """Name and message of each answer that must fail, mutants aside."""
     wrong = [("the empty answer", "")]
-    wrong += [(f"wrong answer ({w.why})", fenced(task, w.code)) for w in task.wrong]
+    wrong += [(f"wrong answer ({w.why})", fenced(task, w.code, dialect)) for w in task.wrong]
     if example := hard_coded_example(task):
-        wrong.append(("the public example hard-coded", fenced(task, example)))
+        wrong.append(("the public example hard-coded", fenced(task, example, dialect)))
     return wrong
 
 
-def fenced(task: Task, answer: str) -> str:
-    """An answer as a model would send it: a value on a marked line, code in a fenced block."""
+def fenced(task: Task, answer: str, dialect: Dialect | None = None) -> str:
+    """An answer as a model would send it: a value on a marked line, code in a fenced block.
+
+    The answer is Sema; the message is in the dialect.
+    """
     if task.kind is GradeKind.VALUE:
         return f"Value: {answer.strip()}"
+    if dialect is not None:
+        answer = source_in(answer, dialect, own_names(task))
     return f"```sema\n{answer.rstrip()}\n```"
 
 

@@ -1,0 +1,118 @@
+"""The documentation in a dialect: names, shapes, snippets, and the sentences about them."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pytest_sema_bench.dialect import Dialect, speak
+from pytest_sema_bench.dialect.prose import about_code, shape_in, source_in
+from pytest_sema_bench.docsearch.corpus import Corpus
+from pytest_sema_bench.docsearch.entry import Entry, Foreign, Hint, Row, Snippet
+from pytest_sema_bench.sema.names import symbols_in
+
+# What says in which order arguments stand, a clause at a time: `Text first, then the count;`
+_CLAUSE = re.compile(r"(?<=[;.]) +")
+_SAYS_ORDER = re.compile(
+    r"\b(?:first|second|last)\b(?!\s+(?:element|item|of|value|one|separator|word|for|result))"
+    r"|comes? (?:first|before)|^Function, start value, list|^Pattern, replacement, text",
+    re.IGNORECASE,
+)
+_SEE_SHAPE = "What it is given stands in the order that its entry shows."
+
+
+def corpus_in(corpus: Corpus, dialect: Dialect) -> Corpus:
+    """All that is searched, in the dialect.
+
+    Sema's own names are found as those of other languages are, and shown as little as they.
+    """
+    return replace(
+        corpus,
+        entries=tuple(entry_in(entry, dialect) for entry in corpus.entries),
+        foreign=tuple(foreign_in(row, dialect) for row in corpus.foreign),
+    )
+
+
+def row_in(row: Row, dialect: Dialect) -> Row:
+    """A row of the documentation in the dialect."""
+    if isinstance(row, Entry):
+        return entry_in(row, dialect)
+    if isinstance(row, Foreign):
+        return foreign_in(row, dialect)
+    return hint_in(row, dialect)
+
+
+def hint_in(hint: Hint, dialect: Dialect) -> Hint:
+    """A hint in the dialect; what it is about is still found in Sema's words."""
+    return replace(
+        hint,
+        text=about_code(_without_order(hint.text, _moved_in(hint, dialect)), dialect),
+        example=_snippet_in(hint.example, dialect),
+        cure=_snippet_in(hint.cure, dialect),
+    )
+
+
+def entry_in(entry: Entry, dialect: Dialect) -> Entry:
+    """An entry in the dialect."""
+    about = (*entry.names, *entry.see)
+    is_notation = entry.module == "syntax"
+    names = tuple(
+        about_code(name, dialect, [name, *name.split()]) if is_notation else dialect.name(name)
+        for name in entry.names
+    )
+    moved = any(name in dialect.orders for name in entry.names)
+    return replace(
+        entry,
+        name=names[0],
+        aliases=names[1:],
+        shape=shape_in(entry.shape, dialect, entry.names),
+        summary=about_code(_without_order(entry.summary, moved), dialect, about),
+        edges=_snippets_in(entry.edges, dialect),
+        examples=_snippets_in(entry.examples, dialect),
+        intents=(*entry.intents, *(n for n in entry.names if n in dialect.words)),
+        see=tuple(
+            dialect.words.get(name) or about_code(name, dialect, name.split()) for name in entry.see
+        ),
+    )
+
+
+def foreign_in(row: Foreign, dialect: Dialect) -> Foreign:
+    """A row of the table of foreign names in the dialect."""
+    moved = any(name in dialect.orders for name in row.sema)
+    note = about_code(_without_order(row.note, moved), dialect, row.sema)
+    return replace(
+        row,
+        sema=tuple(map(dialect.name, row.sema)),
+        note=note,
+        example=row.example and _snippet_in(row.example, dialect),
+    )
+
+
+def _snippets_in(snippets: Iterable[Snippet], dialect: Dialect) -> tuple[Snippet, ...]:
+    return tuple(_snippet_in(snippet, dialect) for snippet in snippets)
+
+
+def _snippet_in(snippet: Snippet, dialect: Dialect) -> Snippet:
+    code = source_in(snippet.code, dialect)
+    speech = speak(dialect, [code])
+    return replace(
+        snippet,
+        code=code,
+        value=snippet.value and speech.value(snippet.value),
+        # A part of a message; one word alone is hardly a name.
+        error=snippet.error
+        and (snippet.error if snippet.error.isalpha() else speech.shown(snippet.error)),
+        prints=tuple(map(speech.shown, snippet.prints)),
+        when=snippet.when and about_code(snippet.when, dialect),
+    )
+
+
+def _moved_in(hint: Hint, dialect: Dialect) -> bool:
+    return any(n in dialect.orders for n in symbols_in(f"{hint.example.code} {hint.cure.code}"))
+
+
+def _without_order(text: str, moved: bool) -> str:
+    """The text without what would not be true where arguments have changed places."""
+    if not moved:
+        return text
+    kept = [clause for clause in _CLAUSE.split(text) if not _SAYS_ORDER.search(clause)]
+    return " ".join(kept).rstrip(";") or _SEE_SHAPE
