@@ -5,15 +5,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.limits import RunState, open_ledger
-from pytest_sema_bench.limits.throttle import Wait
+from pytest_sema_bench.limits import open_ledger
 from pytest_sema_bench.records.folder import RunFolder
-from pytest_sema_bench.records.reader import read_items
+from pytest_sema_bench.records.follow import Follower
+from pytest_sema_bench.report.progress import progress_line
 
 EVERY_S = 15.0
 _LOOK_S = 1.0
@@ -60,7 +61,7 @@ def shown_progress(config: pytest.Config, folder: RunFolder) -> Iterator[None]:
         yield
         return
     terminal = Terminal(config)
-    progress = Progress(str(folder.path), lambda: len(read_items(folder.path)), terminal.write_line)
+    progress = Progress(folder.path, terminal.write_line)
     progress.start()
     try:
         yield
@@ -72,12 +73,13 @@ def shown_progress(config: pytest.Config, folder: RunFolder) -> Iterator[None]:
 class Progress:
     """Prints a line every 15 seconds in which something has changed, and notes as they come.
 
-    It does so from a thread of its own, and reads the ledger, where all processes of the run meet.
+    It does so from a thread of its own, and reads the ledger and the run's folder, where all
+    processes of the run meet.
     """
 
-    def __init__(self, run: str, n_items: Callable[[], int], write_line: Callable[[str], None]):
-        self._run = run
-        self._n_items = n_items
+    def __init__(self, folder: Path, write_line: Callable[[str], None]):
+        self._folder = folder
+        self._run = str(folder)
         self._write_line = write_line
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="sema-progress", daemon=True)
@@ -97,35 +99,20 @@ class Progress:
             ledger = open_ledger()
         except BenchError:
             return  # the run itself says so
-        shown, n_told, looks = None, 0, 0
+        follower, shown, n_told, looks = Follower(self._folder), "", 0, 0
         try:
             while not self._over.wait(_LOOK_S):
                 looks += 1
                 for note in ledger.book.notes(self._run)[n_told:]:
                     n_told += 1
                     self._write_line(f"sema-bench: {note}")
-                state = ledger.book.state(self._run) if looks % (EVERY_S // _LOOK_S) == 0 else None
-                if state is not None and state != shown:
-                    shown = state
-                    self._write_line(progress_line(state, self._n_items()))
+                if looks % (EVERY_S // _LOOK_S):
+                    continue
+                line = progress_line(follower.look(), ledger.book.state(self._run))
+                if line != shown:
+                    shown = line
+                    self._write_line(f"sema-bench: {line}")
+        except BenchError:
+            return  # what cannot be read is told at the end
         finally:
             ledger.close()
-
-
-def progress_line(state: RunState, n_items: int) -> str:
-    """`sema-bench: 24 of 60 graded, 3 void, 8 calls in flight, 5 retries, $0.12 of $0.50`."""
-    parts = [
-        f"{state.n_graded} of {n_items or '?'} graded",
-        f"{state.n_void} void",
-        f"{state.in_flight} calls in flight",
-        f"{state.n_retries} retries",
-        f"${state.spent_usd:.4f}" + (f" of ${state.cap_usd:g}" if state.cap_usd else "") + " spent",
-    ]
-    return "; ".join(["sema-bench: " + ", ".join(parts), *map(_wait_text, state.waits)])
-
-
-def _wait_text(wait: Wait) -> str:
-    """`all wait 12 s more: host: the server answered 429: slow down`."""
-    if wait.left_s:
-        return f"all wait {wait.left_s:.0f} s more: {wait.reason}"
-    return f"all wait, for {wait.since_s:.0f} s so far: {wait.reason}"

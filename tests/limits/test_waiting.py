@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -10,7 +9,6 @@ from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.chat import ChatClient, HttpWire, Patience
 from pytest_sema_bench.limits import Limiters, RunState, SqliteLedger
 from pytest_sema_bench.limits.throttle import Throttle, Wait, wait_of
-from pytest_sema_bench.plugin.progress import progress_line
 from pytest_sema_bench.redaction import Redactor
 from tests.asking import BODY
 from tests.chat_server import HANG, ChatServer, Step, refuse, say
@@ -82,16 +80,6 @@ def test_a_rate_limit_that_is_used_up_is_a_wait_too() -> None:
         reason="the server's rate limit is used up", since_s=0.0, left_s=30.0
     )
     assert wait_of(Throttle(paused_until=130.0), 131.0) is None
-
-
-def test_the_line_says_for_what_and_how_long() -> None:
-    """Seconds that are left where they are known, else those that have passed."""
-    state = RunState(cap_usd=None, spent_usd=0.0, in_flight=0, n_retries=0, n_graded=1, n_void=0)
-    wait = Wait(reason="h: the server answered 503: busy", since_s=61.2, left_s=12.3)
-    line = progress_line(replace(state, waits=(wait,)), 4)
-    assert line.endswith("spent; all wait 12 s more: h: the server answered 503: busy")
-    line = progress_line(replace(state, waits=(replace(wait, left_s=0.0),)), 4)
-    assert line.endswith("; all wait, for 61 s so far: h: the server answered 503: busy")
 
 
 def test_a_note_is_kept_once_for_its_run(ledger: SqliteLedger) -> None:

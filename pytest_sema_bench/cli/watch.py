@@ -1,0 +1,74 @@
+"""`sema-bench watch RUN`: how a run goes that another shell, machine or CI has started."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.limits import SqliteLedger, open_ledger
+from pytest_sema_bench.records.follow import Follower, Headway
+from pytest_sema_bench.records.outcome import RunStatus
+from pytest_sema_bench.report.progress import progress_line
+from pytest_sema_bench.report.text import printable
+
+_EVERY_S, _EVERY_LINE_S = 1.0, 15.0
+_CLEAR = "\r\x1b[K"
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `watch`."""
+    parser = commands.add_parser(
+        "watch",
+        description="In a terminal one line that renews itself, elsewhere a line every 15 seconds "
+        "in which something has changed, until the run has ended. Calls in flight and waits are "
+        "known on the machine of the run alone.",
+    )
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("--once", action="store_true", help="say how it goes now, and end")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    path: Path = arguments.run_folder
+    if not path.is_dir():
+        raise BenchError(f"there is no run folder {path}")
+    ledger = _ledger()
+    try:
+        return _watch(path, ledger, once=arguments.once)
+    finally:
+        if ledger is not None:
+            ledger.close()
+
+
+def _watch(path: Path, ledger: SqliteLedger | None, *, once: bool) -> int:
+    follower, shown = Follower(path), ""
+    live = sys.stdout.isatty() and not once
+    while True:
+        headway = follower.look()
+        line = _line(headway, ledger, path, bar=live)
+        over = once or headway.state is not RunStatus.RUNNING
+        if live:
+            print(f"{_CLEAR}{line}", end="\n" if over else "", flush=True)
+        elif line != shown:
+            print(line, flush=True)
+        shown = line
+        if over:
+            if headway.state is not None and headway.state is not RunStatus.RUNNING:
+                print(f"the run is {headway.state}")
+            return 0
+        time.sleep(_EVERY_S if live else _EVERY_LINE_S)
+
+
+def _line(headway: Headway, ledger: SqliteLedger | None, path: Path, *, bar: bool) -> str:
+    is_running = headway.state is RunStatus.RUNNING
+    state = ledger.book.state(str(path.resolve())) if ledger is not None and is_running else None
+    return printable(progress_line(headway, state, bar=bar))
+
+
+def _ledger() -> SqliteLedger | None:
+    """What this machine knows of runs; nothing of it is needed."""
+    try:
+        return open_ledger()
+    except BenchError:
+        return None
