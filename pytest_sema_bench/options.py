@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_sema_bench.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pytest_sema_bench.settings import Settings
+    from pytest_sema_bench.settings import Settings, Shard
     from pytest_sema_bench.user_file import UserFile
 
 
@@ -85,6 +85,7 @@ class Option:
             file.fail([self.name], str(error))
 
 
+_MOST_SHARDS = 10_000
 _SECTIONS = ("providers", "models", "configs", "docs")
 """Tables below `[tool.sema-bench]`, each read by the room that it concerns."""
 
@@ -159,6 +160,15 @@ def _names(found: str | list[str]) -> tuple[str, ...]:
     return names
 
 
+def _shard(found: str) -> "Shard":
+    from pytest_sema_bench.settings import Shard
+
+    number, n_shards = map(int, found.split("/"))
+    _check_range(1, number, n_shards)
+    _check_range(1, n_shards, _MOST_SHARDS)
+    return Shard(number=number, n_shards=n_shards)
+
+
 def _switch(found: object) -> bool:
     if found not in ("on", "off", True, False):
         raise ValueError
@@ -169,6 +179,7 @@ NAMES = OptionKind("a name, or a list of names", (str, list), _names)
 TEXT = OptionKind("a text that says something", (str,), _text)
 PATH = OptionKind("the path of a file or folder", (str,), _path, lambda path, root: root / path)
 URL = OptionKind("a URL such as http://127.0.0.1:8000/v1", (str,), _base_url)
+SHARD = OptionKind(f"a share such as 3/8, of {_MOST_SHARDS:,} at most", (str,), _shard)
 SWITCH = OptionKind("'on' or 'off'", (str, bool), _switch)
 
 # `model` may not stand in the file: a plain `pytest` must never start to spend money. `docs` is a
@@ -282,6 +293,13 @@ OPTIONS = (
         "void or missing is asked again, a finished run is shown",
         in_file=False,
         bare="newest",
+    ),
+    Option(
+        "shard",
+        "K/N",
+        SHARD,
+        "ask the K-th of N shares of the items, with that share of cap and pace",
+        in_file=False,
     ),
     Option("estimate", None, SWITCH, "say what the run would cost and ask nobody", in_file=False),
 )

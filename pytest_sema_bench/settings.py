@@ -4,6 +4,7 @@ Read once at the door, from the command line over `[tool.sema-bench]` of pyproje
 (`options`), then trusted.
 """
 
+import hashlib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -91,6 +92,23 @@ class Config:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """A share of a run's items, which a run of its own asks."""
+
+    number: int
+    """1 for the first."""
+    n_shards: int
+
+    def holds(self, item: str) -> bool:
+        """Whether an item of that name is of this share: the same on every machine."""
+        digest = hashlib.sha256(item.encode()).digest()
+        return int.from_bytes(digest[:8], "big") % self.n_shards == self.number - 1
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.n_shards}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The options of one run (DESIGN section 4), after defaults and pyproject.toml."""
 
@@ -120,6 +138,8 @@ class Settings:
     """Folder with recorded exchanges to answer from."""
     resume: str | None = None
     """A run to take up: its name or folder, or `NEWEST`."""
+    shard: Shard | None = None
+    """The share of the items that is asked, with that share of cap and pace; None for all."""
     estimate: bool = False
     """Only say what the run would cost."""
     docs: str | None = None

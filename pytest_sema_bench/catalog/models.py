@@ -63,6 +63,16 @@ class RateLimits:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
 
+    def divided(self, n: int) -> "RateLimits":
+        """The n-th part of them. Raises ValueError if there are fewer calls at once than parts."""
+        if self.concurrency is not None and self.concurrency < n:
+            raise ValueError
+        return RateLimits(
+            concurrency=self.concurrency and self.concurrency // n,
+            requests_per_minute=self.requests_per_minute and self.requests_per_minute / n,
+            tokens_per_minute=self.tokens_per_minute and self.tokens_per_minute / n,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:

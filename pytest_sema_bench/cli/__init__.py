@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": ("compare", "compare a run with a baseline or an earlier run, task by task"),
     "transcript": ("transcript", "show one conversation of a run"),
     "watch": ("watch", "how a run goes that another shell or machine has started"),
+    "merge": ("merge", "make one run of the shards of one"),
     "report": ("report", "make one HTML file of one run or several"),
     "baseline": ("baseline", "keep a run as what later runs are compared with"),
     "power": ("power", "what a comparison of so many tasks and samples can see"),

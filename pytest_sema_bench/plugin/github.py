@@ -41,13 +41,13 @@ class GitHubHooks:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Write the step summary, then print the annotations."""
-        if not self._summary.tables:
+        if not self._summary.counted.tables:
             return
         if path := os.environ.get(_SUMMARY):
             judgement = self._summary.judgement
             text = summary_markdown(
                 self._summary.shown_run_folder.name,
-                self._summary.tables,
+                self._summary.counted.tables,
                 judgement.verdict if judgement else None,
                 judgement.compared if judgement else None,
             )
@@ -60,7 +60,7 @@ class GitHubHooks:
             terminalreporter.write_line(line)
 
     def _annotations(self) -> Iterator[str]:
-        records = {record.key: record for record in self._summary.records}
+        records = {record.key: record for record in self._summary.counted.records}
         failed = [(records[key], place) for key, place in self._places.items() if key in records]
         broken = self._summary.newly_broken
         # What is newly broken first, for GitHub shows a few only.

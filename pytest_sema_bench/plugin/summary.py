@@ -16,16 +16,11 @@ from pytest_sema_bench.records.outcome import Void
 from pytest_sema_bench.records.reader import RunData, read_run
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.as_json import verdict_facts
-from pytest_sema_bench.report.failures import failure_lines
+from pytest_sema_bench.report.counted import CountedRun
 from pytest_sema_bench.report.gate import judgement_lines
 from pytest_sema_bench.report.html import write_report
-from pytest_sema_bench.report.ladder import ladder_lines
 from pytest_sema_bench.report.runs import merge_runs
-from pytest_sema_bench.report.summary import error_lines, table_lines
 from pytest_sema_bench.run.run import Run
-from pytest_sema_bench.tables.ladder import Ladder, make_ladders
-from pytest_sema_bench.tables.levels import Table, make_tables
-from pytest_sema_bench.tables.vm_errors import ErrorTable, make_error_tables
 
 INCOMPLETE = 11
 """Exit status of a run that its cap on cost ended, or a full disk."""
@@ -40,10 +35,7 @@ class Summary:
         self._run = run
         self._judge = run.plan.judge
         self.judgement: Judgement | None = None
-        self.tables: tuple[Table, ...] = ()
-        self.records: tuple[Record, ...] = ()
-        self._error_tables: tuple[ErrorTable, ...] = ()
-        self._ladders: tuple[Ladder, ...] = ()
+        self.counted = CountedRun()
         self._trouble: list[str] = []
         self._others_failed = False
         self._skipped: set[str | None] = set()
@@ -89,10 +81,7 @@ class Summary:
         # Pytest counts what the user skipped; it is not missing.
         unskipped = tuple(entry for entry in run.items if entry.key not in self._skipped)
         run = replace(run, items=unskipped)
-        self.records, levels = run.records, run.manifest.levels
-        self.tables = make_tables(run.records, run.items, levels)
-        self._error_tables = make_error_tables(run.records, levels)
-        self._ladders = make_ladders(run.records)
+        self.counted = CountedRun.of(run)
         return run
 
     def _write(self, session: pytest.Session, run: RunData, exit_status: int) -> None:
@@ -154,7 +143,7 @@ class Summary:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the tables and the verdict."""
-        if not self.tables and not self._trouble:
+        if not self.counted.tables and not self._trouble:
             return
         terminalreporter.section("sema-bench", sep="=")
         for line in self._lines():
@@ -166,11 +155,7 @@ class Summary:
             terminalreporter.write_line(f"report:     {self.shown_run_folder / 'report.html'}")
 
     def _lines(self, *, markdown: bool = False) -> Iterator[str]:
-        yield from table_lines(self.tables, markdown=markdown)
-        yield from error_lines(self._error_tables, markdown=markdown)
-        if markdown:  # for the terminal they are too much
-            yield from failure_lines(self.records, markdown=True)
-        yield from ladder_lines(self._ladders, markdown=markdown)
+        yield from self.counted.lines(markdown=markdown)
         if self.judgement is not None and self._judge is not None:
             yield from judgement_lines(self._judge, self.judgement, markdown=markdown)
             yield ""

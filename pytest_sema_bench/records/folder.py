@@ -81,6 +81,11 @@ class RunFolder:
             raise SettingsError(f"the run {self.path} cannot be taken up: {error}") from error
         self._in_use = lock
 
+    def check_free(self) -> None:
+        """Raises SettingsError if a run in it is under way."""
+        self.take()
+        self.close()
+
     def discard(self) -> None:
         """Remove a folder that nothing was written to, and its parent if that was made for it."""
         self.close()

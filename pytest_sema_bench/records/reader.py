@@ -23,8 +23,8 @@ from pytest_sema_bench.settings import DEFAULT_SUITE
 
 T = TypeVar("T")
 RUN_FILE, ITEMS_FILE = "run.json", "items.json"
-_OLD_SETTINGS = {"tasks": None, "suite": DEFAULT_SUITE}
-"""What runs asked that do not say so: the first had one suite."""
+_OLD_SETTINGS = {"tasks": None, "suite": DEFAULT_SUITE, "shard": None}
+"""What runs asked that do not say so: the first had one suite and were not divided."""
 # `records.jsonl`, then `records-2.jsonl` of a second session, `records-gw1-2_3.jsonl` of a worker's
 # third file in it: the number without letters before it is the session's.
 _SESSION = re.compile(r"records(?:-[a-z]+\d+)?(?:-(\d+))?[_.]")
@@ -42,7 +42,7 @@ class RunJson:
     """The start of each of its sessions."""
     n_void: int | None = None
     settings: Mapping[str, Any] = field(default_factory=_OLD_SETTINGS.copy)
-    """Its options, `tasks` and `suite` always among them."""
+    """Its options, `tasks`, `suite` and `shard` always among them."""
     levels: tuple[str, ...] = ()
     """Those of its suite, in order; () where it names none."""
     questions: Mapping[str, str] = field(default_factory=dict)

@@ -60,22 +60,25 @@ class Manifest:
 
     def end(self, run: RunData, exit_status: int) -> RunData:
         """Write how the run ended, `finished` if every item was tried; the run as it is then."""
-        n_missing = len(run.items) - len(run.records)
-        untried = n_missing or any(record.reason is Void.BUDGET for record in run.records)
-        return self.add(
-            run,
-            state=RunStatus.INCOMPLETE if untried else RunStatus.FINISHED,
-            end=_moment(time.time()),
-            exit_status=exit_status,
-            n_missing=n_missing,
-            n_void=sum(not record.graded for record in run.records),
-        )
+        ended = {"end": _moment(time.time()), "exit_status": exit_status}
+        return self.add(run, **ended, **how_it_ended(run))
 
     def add(self, run: RunData, **more: object) -> RunData:
         """Add to what run.json says; the run as it is then."""
         content = {**run.manifest.content, **more}
         self._folder.write_run(content)
         return replace(run, manifest=RunJson.from_json(content))
+
+
+def how_it_ended(run: RunData) -> dict[str, object]:
+    """What run.json says of how far a run has come."""
+    n_missing = len(run.items) - len(run.records)
+    untried = n_missing or any(record.reason is Void.BUDGET for record in run.records)
+    return {
+        "state": RunStatus.INCOMPLETE if untried else RunStatus.FINISHED,
+        "n_missing": n_missing,
+        "n_void": sum(not record.graded for record in run.records),
+    }
 
 
 def _moment(epoch_s: float) -> str:

@@ -66,6 +66,12 @@ class Plan:
         return asked_parts((m, c) for m in self.models for c in self.configs)
 
     @property
+    def cap_usd(self) -> float | None:
+        """What this run may cost: of a shard, its share."""
+        cap_usd, shard = self.settings.max_cost_usd, self.settings.shard
+        return cap_usd / shard.n_shards if cap_usd and shard else cap_usd
+
+    @property
     def tasks_root(self) -> Path:
         """The folder or file of tasks."""
         return tasks_root(self.settings)
@@ -75,13 +81,11 @@ class Plan:
         for model in self.models:
             for config in self.configs:
                 for sample in range(1, self.settings.samples + 1):
-                    yield WorkItem(
-                        task=task,
-                        model=model,
-                        config=config,
-                        sample=sample,
-                        dialect=self.dialect,
+                    work = WorkItem(
+                        task=task, model=model, config=config, sample=sample, dialect=self.dialect
                     )
+                    if self.settings.shard is None or self.settings.shard.holds(str(work.item)):
+                        yield work
 
 
 def make_plan(
@@ -103,6 +107,8 @@ def make_plan(
     models = tuple(
         registry.model(name, settings.base_url, settings.api_key_env) for name in settings.models
     )
+    if settings.shard is not None:
+        models = tuple(_divided(model, settings.shard.n_shards) for model in models)
     docs = _docs(root, settings, environment)
     answers = ":".join(filter(None, (docs.backend.value, docs.model)))
     configs = tuple(
@@ -110,6 +116,7 @@ def make_plan(
         for c in registry.configs_named(settings.configs)
     )
     alone = len(models) * len(configs) == 1
+    subset = subset or settings.shard is not None
     judge = Judge.of(settings, tasks_root(settings), subset=subset, alone=alone)
     plan = Plan(
         settings=settings,
@@ -158,6 +165,17 @@ def _docs(root: Path, settings: Settings, environment: Mapping[str, str]) -> Doc
         )
     check_settings(docs, environment)
     return docs
+
+
+def _divided(model: Model, n_shards: int) -> Model:
+    """The model with the pace of one shard."""
+    try:
+        return replace(model, limits=model.limits.divided(n_shards))
+    except ValueError:
+        raise SettingsError(
+            f"--sema-shard: {model.name} takes {model.limits.concurrency} calls at once, which is "
+            f"fewer than {n_shards} shards: use as many shards or fewer"
+        ) from None
 
 
 def _check_names(plan: Plan) -> None:

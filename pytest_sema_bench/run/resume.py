@@ -65,7 +65,7 @@ def question_hashes(
 
 
 def find_resumed(
-    name: str, report_dir: Path, questions: Mapping[str, str], tasks: Mapping[str, str | None]
+    name: str, report_dir: Path, questions: Mapping[str, str], tasks: Mapping[str, object]
 ) -> ResumedRun | None:
     """The run called `name`, or the newest one that asks any of the same questions.
 
@@ -102,14 +102,12 @@ def find_resumed(
 
 def _free(path: Path) -> ResumedRun:
     """The run in a folder, if no other process writes to it. Raises SettingsError."""
-    folder = RunFolder(path)
     try:
-        folder.take()
+        RunFolder(path).check_free()
     except SettingsError as error:
         raise SettingsError(
             f"--sema-resume: {error}; wait for its end, or begin another without --sema-resume"
         ) from error
-    folder.close()
     return read_resumed(path)
 
 

@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -212,7 +212,7 @@ class Run:
         with closing(open_ledger()) as ledger:
             ledger.start_run(
                 str(self.folder.path),
-                cap_usd=self.plan.settings.max_cost_usd,
+                cap_usd=self.plan.cap_usd,
                 spent_usd=earlier.spent_usd if earlier else 0.0,
                 n_graded=len(earlier.verdicts) if earlier else 0,
             )
@@ -243,8 +243,12 @@ def make_run(plan: Plan, report_dir: Path, started: float) -> Run:
     """A new run, or the one to take up. Raises SettingsError."""
     earlier = None
     if plan.settings.resume is not None:
-        path = plan.settings.tasks
-        tasks = {"suite": plan.settings.suite, "tasks": None if path is None else str(path)}
+        path, shard = plan.settings.tasks, plan.settings.shard
+        tasks = {
+            "suite": plan.settings.suite,
+            "tasks": None if path is None else str(path),
+            "shard": None if shard is None else asdict(shard),
+        }
         try:
             earlier = find_resumed(plan.settings.resume, report_dir, plan.questions, tasks)
         except BenchError as error:

@@ -30,6 +30,19 @@ def test_each_workflow_is_yaml_with_jobs() -> None:
     assert gitlab["sema-bench"]["allow_failure"] == {"exit_codes": [10]}
 
 
+def test_the_examples_of_shards_name_all_of_them() -> None:
+    """As many jobs or pods as the share's divisor, and what merges them waits for them."""
+    text = (ROOT / "docs" / "scale.md").read_text("utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    jobs, pods = (yaml.safe_load(block) for block in blocks)
+    shard, whole = jobs["jobs"]["shard"], jobs["jobs"]["whole"]
+    n_jobs = len(shard["strategy"]["matrix"]["shard"])
+    assert f"--sema-shard=${{{{ matrix.shard }}}}/{n_jobs}" in str(shard["steps"])
+    assert whole["needs"] == "shard"
+    (container,) = pods["spec"]["template"]["spec"]["containers"]
+    assert f"+ 1))/{pods['spec']['completions']}" in container["command"][-1]
+
+
 def test_forks_are_never_given_the_key() -> None:
     """The key is in the environment of single steps, and no job runs a fork's code with it."""
     github, _ = shown()

@@ -1,0 +1,46 @@
+"""`sema-bench merge RUN… -o RUN`: the shards of a run made one run."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.records.whole_file import whole_file
+from pytest_sema_bench.report.counted import CountedRun
+from pytest_sema_bench.report.html import write_report
+from pytest_sema_bench.report.runs import merge_runs
+from pytest_sema_bench.run.merge import merge_shards
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `merge`."""
+    parser = commands.add_parser(
+        "merge",
+        description=(
+            "The RUNs were made with --sema-shard=1/N to N/N and the same other options. What is "
+            "made of them is a run as any other, which --sema-resume can take up."
+        ),
+    )
+    parser.add_argument("runs", type=Path, metavar="RUN", nargs="+", help="the run of a shard")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="RUN", required=True, help="a new run folder"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    output: Path = arguments.output
+    try:
+        run = merge_shards(arguments.runs, output)
+    except SettingsError as error:
+        print(f"sema-bench merge: {error}", file=sys.stderr)
+        return 2
+    counted = CountedRun.of(run)
+    summary = "\n".join([f"# {output.name}\n", *counted.lines(markdown=True)])
+    with whole_file(output / "summary.md") as file:
+        file.write(summary)
+    write_report(merge_runs([run]), output / "report.html")
+    for line in counted.lines():
+        print(line)
+    print(f"run folder: {output}")
+    return 0
