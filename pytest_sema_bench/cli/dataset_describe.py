@@ -72,7 +72,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     given |= {"model": [arguments.model], "vm": arguments.sema_vm}
     settings = replace(read_settings(given, Path.cwd()), configs=("bare",), samples=1)
     settings = replace(settings, suite=DEFAULT_SUITE, tasks=None, baseline=None, across=None)
-    settings = replace(settings, must_pass=None, fail_under=None, confirm=0)
+    settings = replace(settings, must_pass=None, fail_under=None, dialect=None)
     if len(settings.models) != 1 or settings.models == ("reference",):
         raise SettingsError(
             f"--model: found {arguments.model!r}, expected one model that can write"

@@ -179,6 +179,8 @@ def _unfit(record: Record, task: Task | None) -> str | None:
     """Why an item is not looked at, None if it is."""
     if not record.graded:
         return f"it is void ({record.reason})"
+    if record.dialect is not None:
+        return "it was asked in a dialect of Sema"
     if task is None or task.task_hash != record.task_hash:
         return "its task has changed since or is gone"
     if task.kind is GradeKind.VALUE:

@@ -80,10 +80,8 @@ _TOKEN = re.compile(
           | :)""",
     re.VERBOSE | re.DOTALL,
 )
-# To the first quote that no backslash escapes: `"a\"b"` goes on, `"a\\"` ends.
+# To the first quote that no backslash escapes: `"a\"b"` goes on, `"a\\"` ends; in raw strings too.
 _STRING_REST = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-# In `#"\d+"` a backslash is a sign like any other: raw strings are for patterns.
-_RAW_REST = re.compile(r'[^"]*"')
 _OPENERS = {
     "(": (Kind.LIST, ")"),
     "[": (Kind.VECTOR, "]"),
@@ -125,7 +123,7 @@ def read_form(source: str, position: int, depth: int = 0) -> Form:
     if token["fstring"]:
         return _read_fstring(source, token.start(), depth)
     if token["string"]:
-        end = _string_end(source, token, raw=token["string"].startswith("#"))
+        end = _string_end(source, token)
         return _make(source, Kind.STRING, token.start(), end)
     if prefix := token["prefix"]:
         inner = read_form(source, token.end(), depth + 1)
@@ -168,8 +166,8 @@ def _read_collection(source: str, start: int, opener: str, depth: int) -> Form:
     raise ReadError(f"{opener!r} is never closed", start, unfinished=True)
 
 
-def _string_end(source: str, opening: re.Match[str], *, raw: bool) -> int:
-    rest = (_RAW_REST if raw else _STRING_REST).match(source, opening.end())
+def _string_end(source: str, opening: re.Match[str]) -> int:
+    rest = _STRING_REST.match(source, opening.end())
     if rest is None:
         raise ReadError("a string is never closed", opening.start(), unfinished=True)
     return rest.end()

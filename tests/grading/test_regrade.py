@@ -156,11 +156,11 @@ def test_a_half_written_last_line_is_dropped(run: Path) -> None:
 def test_a_folder_that_is_no_run_is_named(
     tmp_path: Path, prepare: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The message says what is missing, and the status is that of a wrong command line."""
+    """The message says what is missing, and the status is that of a missing file."""
     folder = tmp_path / prepare
     if prepare == "empty":
         folder.mkdir()
-    assert main(["regrade", str(folder)]) == 2
+    assert main(["regrade", str(folder)]) == 3
     assert message in capsys.readouterr().err
 
 

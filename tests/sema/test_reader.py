@@ -46,7 +46,7 @@ SHAPES: dict[str, tuple[str, list[object]]] = {
     "prefix apart": ("' \n a", [("'", "a")]),
     "string with quotes": (r'"a \" (" b', [r'"a \" ("', "b"]),
     "string ending in a backslash": (r'"\\" a', [r'"\\"', "a"]),
-    "raw string": (r'#"\d\" a', [r'#"\d\"', "a"]),
+    "raw string": (r'#"\d \" \\" a', [r'#"\d \" \\"', "a"]),
     "string over lines": ('"a\n;b"', ['"a\n;b"']),
     "f-string": ('f"a ${b} ${(c d)}"', [("fstring", "b", ("list", "c", "d"))]),
     "f-string with a string": ('f"${(f "x")}" y', [("fstring", ("list", "f", '"x"')), "y"]),
