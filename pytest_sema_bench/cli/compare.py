@@ -3,16 +3,18 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.across import read_across
+from pytest_sema_bench.gate.bars import BarVerdict, bars_outcome, judge_bars, read_bar
 from pytest_sema_bench.gate.compare import Compared, compare
 from pytest_sema_bench.gate.load import load_results
 from pytest_sema_bench.gate.task_results import Results, merge
-from pytest_sema_bench.gate.verdict import GateRules, GateVerdict, decide
+from pytest_sema_bench.gate.verdict import GateOutcome, GateRules, GateVerdict, decide
 from pytest_sema_bench.report.as_json import comparison_facts, verdict_facts
+from pytest_sema_bench.report.bars import bar_facts, bar_lines
 from pytest_sema_bench.report.compare import comparison_lines
 from pytest_sema_bench.report.gate import verdict_lines
 from pytest_sema_bench.suite.selection import Selection, names_of
@@ -28,7 +30,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
             "BASE and RUN are run folders, records files or baseline files. Several RUNs are "
             "taken together as one: shards, or models that ran on different days. With --gate "
             "the exit status is 0 for no evidence of a regression, 1 regressed, 10 cannot tell, "
-            "11 the run is incomplete; without it 0."
+            "11 the run is incomplete; with --require 0 for every bar met, 1 missed, 10 and 11 "
+            "likewise; without either 0."
         ),
     )
     parser.add_argument("base", type=Path, metavar="BASE")
@@ -40,6 +43,15 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "commas between: they are compared all the same, and nothing else may differ",
     )
     parser.add_argument("--gate", action="store_true", help="judge, and end with the gate's status")
+    parser.add_argument(
+        "--require",
+        action="append",
+        metavar="BAR",
+        default=[],
+        help="what must have changed, with certainty: 'pass >= +10', 'repair_rate >= -5', "
+        "'tokens[L3] <= +20'; of pass, repair_rate (points), rounds, tool_calls (an item), "
+        "tokens, cost (per cent), of a level, model or configuration; may be repeated",
+    )
     parser.add_argument("--must-pass", metavar="EXPR", help="tasks that must pass: 'L1 or reverse'")
     parser.add_argument("--fail-under", metavar="PCT", type=float, help="floor of the pass rate")
     parser.add_argument(
@@ -56,7 +68,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
-        rules = _rules(arguments)
+        rules, bars = _rules(arguments), [read_bar(text) for text in arguments.require]
         across = read_across(arguments.across, "--across") if arguments.across else frozenset()
         base = load_results(arguments.base)
         run = merge([load_results(path) for path in arguments.runs])
@@ -64,12 +76,16 @@ def _run(arguments: argparse.Namespace) -> int:
             rules.must_pass.check(_known_names(base, run))
         compared = compare(base, run, across=across)
         verdict = decide(compared.run, rules, compared) if rules else None
+        held = judge_bars(compared, bars, subset=arguments.subset)
     except SettingsError as error:
         print(f"sema-bench compare: {error}", file=sys.stderr)
         return 2
-    for line in _lines(compared, verdict, arguments.format):
+    accepted = bars_outcome(held, compared.run.incomplete) if bars else None
+    for line in _lines(compared, verdict, held, accepted, arguments.format):
         print(line)
-    return verdict.exit_status if verdict else 0
+    outcomes = [outcome for outcome in (verdict and verdict.outcome, accepted) if outcome]
+    # The gate's outcomes stand in the order of their weight.
+    return next((outcome.exit_status for outcome in GateOutcome if outcome in outcomes), 0)
 
 
 def _known_names(*sources: Results) -> list[frozenset[str]]:
@@ -79,7 +95,8 @@ def _known_names(*sources: Results) -> list[frozenset[str]]:
 
 def _rules(arguments: argparse.Namespace) -> GateRules | None:
     if not arguments.gate:
-        if arguments.must_pass or arguments.fail_under is not None or arguments.subset:
+        lone_subset = arguments.subset and not arguments.require
+        if arguments.must_pass or arguments.fail_under is not None or lone_subset:
             raise SettingsError(f"--must-pass, --fail-under, --subset: {_RULES}")
         return None
     expression: str | None = arguments.must_pass
@@ -90,13 +107,23 @@ def _rules(arguments: argparse.Namespace) -> GateRules | None:
     )
 
 
-def _lines(compared: Compared, verdict: GateVerdict | None, style: str) -> Iterator[str]:
+def _lines(
+    compared: Compared,
+    verdict: GateVerdict | None,
+    held: Sequence[BarVerdict],
+    accepted: GateOutcome | None,
+    style: str,
+) -> Iterator[str]:
     if style == "json":
         facts = comparison_facts(compared)
         if verdict is not None:
             facts["gate"] = verdict_facts(verdict)
+        if accepted is not None:
+            facts["require"] = bar_facts(held, accepted)
         yield json.dumps(facts, indent=1)
         return
     yield from comparison_lines(compared, markdown=style == "markdown")
     if verdict is not None:
         yield from verdict_lines(verdict, markdown=style == "markdown")
+    if accepted is not None:
+        yield from bar_lines(held, accepted, markdown=style == "markdown")
