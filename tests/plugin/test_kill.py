@@ -8,6 +8,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from pytest_sema_bench.records.conversations import read_transcript
 from pytest_sema_bench.records.reader import read_records, settled
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.suite.task import Task, load_tasks
@@ -18,8 +19,8 @@ from tests.samples.many_tasks import write_sums
 N_TASKS = 48
 WRONG_TASKS = ("L1-07-adding-7", "L1-30-adding-30")
 PROCESSES: dict[str, tuple[int, *tuple[str, ...]]] = {
-    "one process": (14, "-p", "no:xdist"),
-    "three workers": (6, "-n3"),
+    "one process": (5, "-p", "no:xdist"),
+    "three workers": (3, "-n3"),
 }
 """How often a run is killed, and its arguments."""
 
@@ -89,7 +90,10 @@ def kill_tree(process: psutil.Process) -> None:
 def test_a_run_killed_again_and_again_ends_as_if_undisturbed(
     bench_dir: BenchDir, chat_server: ChatServer, processes: str
 ) -> None:
-    """Each `--sema-resume` goes on where the disk stands, and asks no finished item again."""
+    """Each `--sema-resume` goes on where the disk stands, and asks no finished item again.
+
+    No record leads to a conversation that is not there.
+    """
     n_kills, *arguments = PROCESSES[processes]
     prey = Prey(bench_dir, chat_server, *arguments)
     moments = random.Random(processes)
@@ -102,6 +106,9 @@ def test_a_run_killed_again_and_again_ends_as_if_undisturbed(
         assert set(begun) & set(finished) == set()
         assert set(begun.values()) <= {1}
         assert set(finished) <= set(prey.finished)
+        for record in read_records(bench_dir.run_folder) if prey.finished else ():
+            talk = read_transcript(bench_dir.run_folder, str(record.transcript))
+            assert talk["record"] == record.key
     assert n_killed >= n_kills - 2
     finished, since = prey.finished, chat_server.n_requests
     last = prey.finish("--sema-resume")
