@@ -1,12 +1,11 @@
 """How long to wait: what a server asks for in its headers, and what the client does of itself."""
 
+import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-
-from tenacity import RetryCallState, wait_random_exponential
 
 from pytest_sema_bench.chat.permit import Quota
 
@@ -25,13 +24,14 @@ class Patience:
     """Cap of a wait, also of one that the server asks for; 0 means that nothing is waited for,
     which is what tests and replays want."""
 
-    def pause_s(self, state: RetryCallState, asked_s: float | None) -> float:
+    def pause_s(self, n_attempts: int, asked_s: float | None) -> float:
         """Random up to an exponential bound (full jitter), but what was asked for at least.
 
-        Source: tenacity's `wait_random_exponential`; never above `longest_wait_s`.
+        Never above `longest_wait_s`. Source: "Exponential Backoff And Jitter", the blog of AWS.
         """
-        backoff = wait_random_exponential(multiplier=self.first_wait_s, max=self.longest_wait_s)
-        return max(backoff(state), min(asked_s or 0.0, self.longest_wait_s))
+        bound_s = min(self.first_wait_s * 2 ** (n_attempts - 1), self.longest_wait_s)
+        backoff_s = random.uniform(0, bound_s)  # noqa: S311 - chance, no secret
+        return max(backoff_s, min(asked_s or 0.0, self.longest_wait_s))
 
 
 def asked_wait_s(headers: Mapping[str, str]) -> float | None:

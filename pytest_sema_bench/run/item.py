@@ -53,7 +53,7 @@ class WorkItem:
             task_hash=self.task.task_hash,
         )
 
-    @property
+    @cached_property
     def asked(self) -> Config:
         """The configuration with all sampling parameters that are sent."""
         return asked_config(self.model, self.config)

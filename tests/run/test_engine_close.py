@@ -148,6 +148,25 @@ def test_what_is_answered_is_graded_before_more_is_asked(
     assert max(behind) <= 5
 
 
+def test_what_ends_together_shares_a_write(
+    open_bench: OpenBench, chat_server: ChatServer, task: Task
+) -> None:
+    """What is due while the disk is busy is written at once after that; all of it is heard of."""
+    writes: list[int] = []
+
+    def slow_disk() -> None:
+        writes.append(len(bench.records))
+        time.sleep(0.5)
+
+    bench = open_bench(before_keeping=slow_disk, concurrency=12)
+    chat_server.play(lambda request: say(RIGHT))
+    items = [bench.item(task, chat_server.url) for _ in range(12)]
+    bench.engine.start(items)
+    assert all(bench.engine.result(item).passed for item in items)
+    assert len(writes) < 6
+    assert len(bench.records) == 12
+
+
 def test_close_keeps_what_was_finished_while_a_server_hangs(
     open_bench: OpenBench, chat_server: ChatServer
 ) -> None:
