@@ -20,7 +20,7 @@ from pytest_sema_bench.report.text import safe, tabulated
 from pytest_sema_bench.sema.vm import SemaVM, create_vm
 
 Drafts = Callable[[argparse.Namespace, SemaVM, Sifting], Awaitable[Iterable[Draft]]]
-_MOST_PROGRAMS = 1_000_000
+_MOST_PROGRAMS = 100_000
 
 
 def add_sources(group: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

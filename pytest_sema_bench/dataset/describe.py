@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from pytest_sema_bench.agent.loop import system_prompt
 from pytest_sema_bench.dataset.answers import Answers
-from pytest_sema_bench.dataset.prove import Sifting
+from pytest_sema_bench.dataset.prove import LIMITS, Sifting
 from pytest_sema_bench.dataset.row import Row, Source
 from pytest_sema_bench.errors import BudgetSpent, ModelError, NoRecording, NotAsked
 from pytest_sema_bench.extraction import extract
@@ -18,7 +18,7 @@ from pytest_sema_bench.grading.verdict import Verdict
 from pytest_sema_bench.run.outcome import void_verdict
 from pytest_sema_bench.sema.reader import Kind, single_datum
 from pytest_sema_bench.sema.vm import Evaluation
-from pytest_sema_bench.settings import Config, Limits
+from pytest_sema_bench.settings import Config
 from pytest_sema_bench.suite.task import GradeKind
 
 _ABOUT = (
@@ -30,7 +30,6 @@ _ABOUT = (
 _TASK = "Write a Sema program for this, whose last form gives the value:\n\n"
 _MOST_CHARS = 1200
 _NOT_SAID = (ModelError, NotAsked, BudgetSpent, NoRecording)
-_LIMITS = Limits(cpu_s=5.0, output_bytes=20_000)
 
 
 async def describe(
@@ -77,8 +76,8 @@ async def _describe(
         return "the sentence led to no code"
     if _is_constant(blocks) and not _is_constant([row.code]):
         return "the sentence gives the result away"
-    again = (await answers.vm.evaluate([row.code], _LIMITS))[-1]
-    done = await answers.vm.evaluate(blocks, _LIMITS)
+    again = (await answers.vm.evaluate([row.code], LIMITS))[-1]
+    done = await answers.vm.evaluate(blocks, LIMITS)
     same = _does(done) == _does([again])
     return (sentence,) if same else "the sentence leads to other behaviour"
 

@@ -16,7 +16,7 @@ from pytest_sema_bench.sema.vm import ErrorClass, Evaluation, SemaVM
 from pytest_sema_bench.settings import Limits
 
 N_RUNS = 3
-_LIMITS = Limits(cpu_s=5.0, output_bytes=20_000)
+LIMITS = Limits(cpu_s=5.0, output_bytes=20_000)
 _BY_LIMITS = frozenset({ErrorClass.STEPS, ErrorClass.MEMORY, ErrorClass.TIME})
 """Errors of which the limits of this run are to blame."""
 
@@ -105,10 +105,10 @@ async def prove(drafts: Iterable[Draft], vm: SemaVM, sifting: Sifting) -> None:
 
 async def _run(draft: Draft, vm: SemaVM) -> Evaluation | str:
     """What the program does each time, or why it is dropped."""
-    (first,) = await vm.evaluate([draft.code], _LIMITS)
+    (first,) = await vm.evaluate([draft.code], LIMITS)
     if why := _fault(draft, first):
         return why
-    again = await asyncio.gather(*(vm.evaluate([draft.code], _LIMITS) for _ in range(N_RUNS - 1)))
+    again = await asyncio.gather(*(vm.evaluate([draft.code], LIMITS) for _ in range(N_RUNS - 1)))
     if any(evaluations != (first,) for evaluations in again):
         return "does not do the same each time"
     return first

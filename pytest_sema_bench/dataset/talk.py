@@ -39,7 +39,7 @@ def weighted(messages: Sequence[Any]) -> tuple[ChatMessage, ...]:
 def _weighted(messages: Sequence[ChatMessage]) -> Iterator[ChatMessage]:
     for index, message in enumerate(messages):
         role = message.get("role")
-        if role == "function" or _are_results(message):
+        if role not in ("user", "assistant", "tool") or _are_results(message):
             raise Unusable("tool calls stand in its text or in an older form")
         if role != "assistant":
             yield message
@@ -49,8 +49,10 @@ def _weighted(messages: Sequence[ChatMessage]) -> Iterator[ChatMessage]:
             if result.get("role") != "tool":
                 break
             results.append(result)
-        n_calls = len(message.get("tool_calls") or ())
-        if n_calls != len(results):
+        calls = message.get("tool_calls", [])
+        if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
+            raise Unusable("tool calls stand in its text or in an older form")
+        if len(calls) != len(results):
             raise Unusable("a tool call has no answer")
         yield {**message, "weight": int(not any(map(is_error, results)))}
 

@@ -3,13 +3,14 @@
 Whether an answer is right is asked of the grader again, on the VM at hand.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_sema_bench.agent.tools import check_tool_names, make_toolbox
 from pytest_sema_bench.dataset.benchmark import is_benchmark, refuse
-from pytest_sema_bench.dataset.prove import Sifting
+from pytest_sema_bench.dataset.prove import LIMITS, Draft, Sifting
 from pytest_sema_bench.dataset.references import licence_of_task
 from pytest_sema_bench.dataset.row import BENCHMARK, Row, Source
 from pytest_sema_bench.dataset.talk import Unusable, opening, weighted
@@ -57,12 +58,8 @@ class Tracer:
 
     async def trace(self, runs: Sequence[Path], *, benchmark: bool, repaired: bool) -> None:
         """A row for each right answer. Raises BenchError for what is no run, or not allowed."""
-        version = (await self._vm.info()).version
-        for record, run, task in self._records(runs, benchmark=benchmark):
-            place = f"{run.name} {record.item}"
-            answer = await self._answer(record, run, task, place)
-            if answer is None:
-                continue
+        for answer in await self._answers(runs, benchmark=benchmark):
+            record, place = answer.record, answer.place
             if answer.verdict.outcome is not Outcome.PASS:
                 self._sifting.drop(f"the answer is wrong ({answer.verdict.reason})", place)
                 continue
@@ -76,18 +73,16 @@ class Tracer:
             if repaired and not (seen and any(m.get("weight") == 0 for m in messages)):
                 self._sifting.drop("no VM error was seen and mended", place)
                 continue
-            self._sifting.kept.append(self._row(answer, version, messages, tools=tools))
+            self._sifting.kept.append(await self._row(answer, messages, tools=tools))
 
     async def pair(self, runs: Sequence[Path], *, benchmark: bool) -> None:
         """A row for each right answer that a wrong one to the same question stands beside."""
-        version = (await self._vm.info()).version
         asked: dict[str, tuple[list[_Answer], list[_Answer]]] = {}
-        for record, run, task in self._records(runs, benchmark=benchmark):
-            answer = await self._answer(record, run, task, f"{run.name} {record.item}")
-            if answer is None or answer.verdict.reason in _NO_ANSWER:
+        for answer in await self._answers(runs, benchmark=benchmark):
+            if answer.verdict.reason in _NO_ANSWER:
                 continue
             try:
-                question = f"{record.task} {opening(answer.messages)}"
+                question = f"{answer.task.id} {opening(answer.messages)}"
             except Unusable:
                 continue
             right, wrong = asked.setdefault(question, ([], []))
@@ -102,7 +97,7 @@ class Tracer:
                     continue
                 messages = (*opening(answer.messages), _said(answer))
                 worse = (_said(wrong[index]),)
-                self._sifting.kept.append(self._row(answer, version, messages, worse=worse))
+                self._sifting.kept.append(await self._row(answer, messages, worse=worse))
 
     def _records(
         self, runs: Sequence[Path], *, benchmark: bool
@@ -121,19 +116,29 @@ class Tracer:
             for record in sorted(run.records, key=lambda record: record.item):
                 yield record, run, tasks.get(record.task)
 
+    async def _answers(self, runs: Sequence[Path], *, benchmark: bool) -> list[_Answer]:
+        """All items that can be graded anew; why others cannot is in the account."""
+        items = list(self._records(runs, benchmark=benchmark))
+        answers = []
+        for found in await asyncio.gather(*(self._answer(*item) for item in items)):
+            if isinstance(found, _Answer):
+                answers.append(found)
+            else:
+                self._sifting.drop(*found)
+        return answers
+
     async def _answer(
-        self, record: Record, run: RunData, task: Task | None, place: str
-    ) -> _Answer | None:
-        """The item graded anew, None where that cannot be; the reason is in the account."""
+        self, record: Record, run: RunData, task: Task | None
+    ) -> _Answer | tuple[str, str]:
+        """The item graded anew, or why that cannot be, and which it is."""
+        place = f"{run.name} {record.item}"
         if why := _unfit(record, task):
-            self._sifting.drop(why, place)
-            return None
+            return why, place
         assert task is not None
         try:
             talk = read_transcript(run.path, record.transcript or "")
         except (OSError, ValueError):
-            self._sifting.drop("its conversation cannot be read", place)
-            return None
+            return "its conversation cannot be read", place
         verdict = await self._grader.grade(task, record.answer or "")
         messages = talk["messages"]
         return _Answer(record=record, task=task, place=place, messages=messages, verdict=verdict)
@@ -146,10 +151,9 @@ class Tracer:
             raise Unusable(why) from None
         return tuple(make_toolbox(tuple(offered), self._vm, Limits()).schemas)
 
-    def _row(
+    async def _row(
         self,
         answer: _Answer,
-        version: str,
         messages: tuple[ChatMessage, ...],
         *,
         tools: tuple[dict[str, object], ...] = (),
@@ -161,18 +165,19 @@ class Tracer:
             tags.append("repaired")
         if is_benchmark(task) or is_benchmark(record):
             tags.append(BENCHMARK)
-        return Row(
+        # What the code does by itself: some tasks define names for it, and then it lacks them.
+        (done,) = await self._vm.evaluate([answer.code], LIMITS)
+        draft = Draft(
+            place=answer.place,
             source=Source.TRACES,
             licence=licence_of_task(task, self._licence),
             family=task.id,
             prompt=str(messages[1]["content"]),
             code=answer.code,
-            vm=version,
             tags=tuple(tags),
-            messages=messages,
-            tools=tools,
-            dispreferred=worse,
         )
+        row = draft.row(done, (await self._vm.info()).version)
+        return replace(row, messages=messages, tools=tools, dispreferred=worse)
 
 
 def _unfit(record: Record, task: Task | None) -> str | None:
