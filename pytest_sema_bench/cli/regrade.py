@@ -5,11 +5,12 @@ import asyncio
 from pathlib import Path
 
 from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
+from pytest_sema_bench.dialect import Dialect, read_dialect
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.grading.regrade import Cause, Regrading, new_folder, regrade, tasks_of
 from pytest_sema_bench.grading.scoring import AnswerGrader
 from pytest_sema_bench.records.folder import write_records
-from pytest_sema_bench.records.reader import read_run
+from pytest_sema_bench.records.reader import RunData, read_run
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.summary import table_lines
 from pytest_sema_bench.report.text import printable
@@ -34,7 +35,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if not run.records:
         raise BenchError(f"{path} holds no records")
     tasks = load_tasks(arguments.tasks or tasks_of(run))
-    regrading = asyncio.run(_regrade(run.records, tasks, vm_name(arguments)))
+    regrading = asyncio.run(_regrade(run.records, tasks, vm_name(arguments), dialect_of(run)))
     folder = new_folder(path)
     folder.mkdir()
     write_records(folder / "records.jsonl", regrading.records)
@@ -45,8 +46,22 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _regrade(records: tuple[Record, ...], tasks: tuple[Task, ...], vm: str) -> Regrading:
-    grader = AnswerGrader(tasks, backend=vm)
+def dialect_of(run: RunData) -> Dialect | None:
+    """The dialect that the run's answers are in. Raises BenchError if it is another one today."""
+    dialect = read_dialect(run.manifest.settings.get("dialect"))
+    label = dialect.label if dialect else None
+    if then := sorted({r.dialect or "" for r in run.records if r.answer and r.dialect != label}):
+        raise BenchError(
+            f"its answers are in the dialect {then[0] or 'plain Sema'}, which this version makes "
+            f"{label or 'plain Sema'} of; regrade with the version that made the run"
+        )
+    return dialect
+
+
+async def _regrade(
+    records: tuple[Record, ...], tasks: tuple[Task, ...], vm: str, dialect: Dialect | None
+) -> Regrading:
+    grader = AnswerGrader(tasks, backend=vm, dialect=dialect)
     try:
         return await regrade(records, grader)
     finally:

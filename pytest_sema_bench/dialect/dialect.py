@@ -128,7 +128,7 @@ def all_names() -> tuple[Name, ...]:
 
 
 @cache
-def forms() -> frozenset[str]:
+def special_forms() -> frozenset[str]:
     """Sema's special forms and macros."""
     return frozenset(name.text for name in all_names() if name.is_form)
 

@@ -5,15 +5,17 @@ only those change that cannot be anything but a name, and those that the text is
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 
-from pytest_sema_bench.dialect.dialect import Dialect, Name, Word, all_names, forms
+from pytest_sema_bench.dialect.dialect import Dialect, Name, Word, all_names, special_forms
 from pytest_sema_bench.dialect.translate import edited, from_sema, translate
 from pytest_sema_bench.sema.reader import Form, Kind, ReadError, read_form, read_forms
 
-# A fenced block with its body; the body of one of another language is text.
-_FENCED = re.compile(r"^(```(?:sema|lisp)?[ \t]*\n)(.*?)(^```)", re.MULTILINE | re.DOTALL)
+# A fenced block: its tag, its body.
+FENCED = re.compile(r"^```(?P<tag>[\w+-]*)[ \t]*\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL)
+OURS = ("", "sema")
+"""Tags of blocks that hold Sema; all others are of another language."""
 _TICKED = re.compile(r"(?<!`)(`{1,2})([^`\n]+)\1(?!`)")
 # `` `second` (nth) ``: what is said to do for it. NUL stands for code that is done with.
 _INSTEAD = re.compile(r"(?<=\0 \()[^()\0]+(?=\))")
@@ -76,8 +78,10 @@ def about_code(
         return f"\0{len(kept) - 1}\0"
 
     def fenced(found: re.Match[str]) -> str:
-        code = _RESULT.sub(lambda r: r[1] + source_in(r[2], dialect, own), found[2])
-        return keep(found[1] + source_in(code, dialect, own) + found[3])
+        if found["tag"] not in OURS:
+            return keep(found[0])
+        code = _RESULT.sub(lambda r: r[1] + source_in(r[2], dialect, own), found["body"])
+        return keep(f"```{found['tag']}\n{source_in(code, dialect, own)}```")
 
     def ticked(found: re.Match[str]) -> str:
         stays = own | data | _unspoken()
@@ -87,7 +91,7 @@ def about_code(
         said = dialect.name(code) if is_name else source_in(code, dialect, stays)
         return keep(found[1] + said + found[1])
 
-    text = _TICKED.sub(ticked, _FENCED.sub(fenced, text))
+    text = _TICKED.sub(ticked, FENCED.sub(fenced, text))
 
     def instead(found: re.Match[str]) -> str:
         names = found[0].split(", ")
@@ -106,14 +110,16 @@ def about_code(
     return text
 
 
-def shape_in(shape: str, dialect: Dialect, names: Iterable[str]) -> str:
+def shape_in(shape: str, dialect: Dialect, names: Sequence[str]) -> str:
     """The shape of an entry's calls, whose parameters are no names of Sema's."""
-    own = frozenset(names) | forms()
+    if shape in names:
+        return dialect.name(shape)
+    own = frozenset(names) | special_forms()
 
     def head(found: re.Match[str]) -> str:
         return "(" + (dialect.name(found[1]) if found[1] in own else found[1])
 
-    order = dialect.orders.get(next(iter(names), ""))
+    order = dialect.orders.get(names[0])
     if order is not None and (calls := _one_call(shape, len(order))):
         parts = [calls.children[place + 1].text for place in order]
         shape = f"({calls.head} {' '.join(parts)})"
@@ -153,5 +159,10 @@ def _is_code(form: Form) -> bool:
     if name is None or name.word is Word.NO:
         return name is not None
     rest = form.children[1:]
-    only_words = all(child.kind is Kind.ATOM for child in rest)
-    return bool(rest) and not (only_words and _ENGLISH.search(form.text.lower()))
+    if any(child.kind is not Kind.ATOM for child in rest):
+        return True
+    if name.word is Word.RULE and any(
+        child.text.isalpha() and len(child.text) > 2 for child in rest
+    ):
+        return False
+    return bool(rest) and not _ENGLISH.search(form.text.lower())

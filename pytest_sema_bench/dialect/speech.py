@@ -38,10 +38,15 @@ _SIGN = re.compile(r"[a-z][/*?!]|->|-[a-z]")
 _NAME = r"[^\s()\[\]{}\"';`,@:<>][^\s()\[\]{}\"';`,@:<>]*|[<>]=?"
 _NAMED = re.compile(
     rf"(?P<before>^|^  hint: )(?P<name>{_NAME})(?=: | expects | argument \d| requires )"
-    rf"|(?P<at>^  at | in |'| variable: |<native-fn |<macro )(?P<there>{_NAME})"
-    r"(?='|>| \(<input>|$)",
+    rf"|(?P<at>^  at | in |'| variable: )(?P<there>{_NAME})"
+    r"(?='| \(<input>|$)",
     re.MULTILINE,
 )
+
+
+# A function as it is printed, and the place of one in a caught error.
+_PRINTED = re.compile(r"(?<=<native-fn )[^\s<>]+|(?<=<macro )[^\s<>]+")
+_TRACED = re.compile(r'\{:col (\d+)\s+:line (\d+)\s+:name "([^"\s]+)"\}')
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots, for the words are kept once known
@@ -77,10 +82,13 @@ class Speech:
 
     def shown(self, text: str) -> str:
         """A line of output, in which only what cannot be the program's own words changes."""
-        return self._told(_MARKED.sub(self._renamed, text))
+        text = _PRINTED.sub(lambda found: self._unmarked(found[0]), text)
+        # Marks go last: without them what the dialect lacks would be taken for what it has.
+        return _MARKED.sub(lambda found: self.name(found[0]), self._told(text))
 
     def value(self, printed: str) -> str:
         """A printed value; symbols that stand in what was said were written so."""
+        printed = _TRACED.sub(self._traced, printed)
 
         def outside(found: re.Match[str]) -> str:
             return found[0] if found[0][0] == '"' else self._unsaid(found)
@@ -91,7 +99,9 @@ class Speech:
         """A message of the VM, with places of the source and an advice of the dialect."""
         text = _OWN_FRAME.sub("", error)
         found, advice = _UNBOUND.match(text), _ADVICE.search(text)
-        text = _PLACE.sub(lambda place: self._place(place, index), text)
+        text = _PLACE.sub(
+            lambda at: "{}:{}".format(*self._where(int(at[1]), int(at[2]), index)), text
+        )
         if advice is not None and self._is_sema(advice[1]):
             text = _ADVICE.sub("", text).removesuffix("\n")
             advice = None
@@ -119,13 +129,18 @@ class Speech:
             lambda found: self._unsaid(found[0]) if _SIGN.search(found[0]) else found[0], text
         )
 
-    def _renamed(self, found: re.Match[str]) -> str:
-        return self.name(found[0])
+    def _traced(self, found: re.Match[str]) -> str:
+        line, column = self._where(int(found[2]), int(found[1]), -1)
+        return f'{{:col {column} :line {line} :name "{self.name(found[3])}"}}'
+
+    def _unmarked(self, name: str) -> str:
+        """The dialect's name for one that bears no mark."""
+        return name if name.endswith((LOST, WRAPPED)) else self.name(name)
 
     def _unsaid(self, found: re.Match[str] | str) -> str:
         """The dialect's name for what is none of the program's own words."""
         name = found if isinstance(found, str) else found[0]
-        return name if name in self._own_words else self.name(name)
+        return name if name in self._own_words else self._unmarked(name)
 
     @cached_property
     def _own_words(self) -> frozenset[str]:
@@ -151,17 +166,14 @@ class Speech:
         assert self.dialect is not None
         return name.endswith((LOST, WRAPPED)) or name in self.dialect.words
 
-    def _place(self, place: re.Match[str], index: int) -> str:
+    def _where(self, line: int, column: int, index: int) -> tuple[int, int]:
         """The line and column in what was said for those in what the VM was given."""
-        line, column = int(place[1]), int(place[2])
-        text, edits = self.texts[index], self.edits[index]
-        lines = text.split("\n")
-        if line > len(lines):
-            return place[0]
-        offset = sum(len(each) + 1 for each in lines[: line - 1]) + column - 1
-        moved = _offset_before(edits, offset)
-        before = self.said[index][:moved]
-        return f"{before.count(chr(10)) + 1}:{moved - (before.rfind(chr(10)) + 1) + 1}"
+        lines = self.texts[index].splitlines(keepends=True)
+        if not self.edits or line > len(lines):
+            return line, column
+        at = _offset_before(self.edits[index], sum(map(len, lines[: line - 1])) + column - 1)
+        before = self.said[index][:at]
+        return before.count("\n") + 1, at - before.rfind("\n")
 
 
 def speak(dialect: Dialect | None, sources: Sequence[str], own: Iterable[str] = ()) -> Speech:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pytest_sema_bench.dialect.binders import BINDERS, Bound, names_in
-from pytest_sema_bench.dialect.dialect import Dialect
+from pytest_sema_bench.dialect.dialect import Dialect, special_forms
 from pytest_sema_bench.sema.reader import Form, Kind, ReadError, read_forms
 
 LOST, WRAPPED = "~lost", "~wrapped"
@@ -127,8 +127,9 @@ def _sorted(edits: Iterable[Edit]) -> tuple[Edit, ...]:
 
 
 def _kept(forms: Iterable[Form], tongue: Tongue) -> Bound:
-    # What the dialect lacks must not be had by defining it as itself.
-    return frozenset(n for n in _defined(forms, tongue) if tongue.meaning(n) is not None)
+    # What the dialect lacks must not be had by defining it as itself; a form stays what it is.
+    unfit = special_forms() | {None}
+    return frozenset(n for n in _defined(forms, tongue) if tongue.meaning(n) not in unfit)
 
 
 def _defined(forms: Iterable[Form], tongue: Tongue) -> Bound:

@@ -11,12 +11,13 @@ from pytest_sema_bench.docsearch.entry import Entry, Foreign, Hint, Row, Snippet
 from pytest_sema_bench.sema.names import symbols_in
 
 # What says in which order arguments stand, a clause at a time: `Text first, then the count;`
-_CLAUSE = re.compile(r"(?<=[;.]) +")
+_CLAUSE = re.compile(r"(?<=[;.:]) +")
 _SAYS_ORDER = re.compile(
     r"\b(?:first|second|last)\b(?!\s+(?:element|item|of|value|one|separator|word|for|result))"
     r"|comes? (?:first|before)|^Function, start value, list|^Pattern, replacement, text",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[^\s()\[\],]+")
 _SEE_SHAPE = "What it is given stands in the order that its entry shows."
 
 
@@ -43,9 +44,10 @@ def row_in(row: Row, dialect: Dialect) -> Row:
 
 def hint_in(hint: Hint, dialect: Dialect) -> Hint:
     """A hint in the dialect; what it is about is still found in Sema's words."""
+    moved = not dialect.orders.keys().isdisjoint(_WORD.findall(hint.text))
     return replace(
         hint,
-        text=about_code(_without_order(hint.text, _moved_in(hint, dialect)), dialect),
+        text=about_code(_without_order(hint.text, moved), dialect, symbols_in(hint.cure.code)),
         example=_snippet_in(hint.example, dialect),
         cure=_snippet_in(hint.cure, dialect),
     )
@@ -104,10 +106,6 @@ def _snippet_in(snippet: Snippet, dialect: Dialect) -> Snippet:
         prints=tuple(map(speech.shown, snippet.prints)),
         when=snippet.when and about_code(snippet.when, dialect),
     )
-
-
-def _moved_in(hint: Hint, dialect: Dialect) -> bool:
-    return any(n in dialect.orders for n in symbols_in(f"{hint.example.code} {hint.cure.code}"))
 
 
 def _without_order(text: str, moved: bool) -> str:

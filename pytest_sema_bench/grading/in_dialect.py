@@ -2,20 +2,25 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 
 from pytest_sema_bench.dialect import Dialect, Speech
 from pytest_sema_bench.dialect.dialect import all_names
-from pytest_sema_bench.dialect.prose import about_code, source_in
+from pytest_sema_bench.dialect.prose import FENCED, OURS, about_code, source_in
 from pytest_sema_bench.grading.names import names_asked
 from pytest_sema_bench.grading.verdict import Verdict
-from pytest_sema_bench.sema.names import names_bound, names_in_data
-from pytest_sema_bench.sema.reader import Form, Kind, ReadError, read_forms
+from pytest_sema_bench.sema.names import all_atoms, names_bound, names_in_data
+from pytest_sema_bench.sema.reader import Form, ReadError, read_forms
 from pytest_sema_bench.suite.task import Case, GradeKind, Task
 
-# `(define` in a text that is code.
+# `(define` in a text that is code, a string in a source, a call in backticks in a prompt.
 _HEAD = re.compile(r"\(([^\s()\[\]{}\"';`,\\]+)")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_CALL = re.compile(r"`(\([^`\n]+\))`")
+_SIGNS = "+-*/<>="
+"""Names that may be meant as the characters that they are."""
 
 
 def own_names(task: Task) -> frozenset[str]:
@@ -75,22 +80,28 @@ def verdict_in(verdict: Verdict, speech: Speech, own: frozenset[str]) -> Verdict
 
 
 def _names_in_data(task: Task) -> frozenset[str]:
-    """The names that stand for themselves in the task: in quoted data, or in code in a string."""
-    sources = [
-        text for case in task.cases for text in (case.given, case.call, *case.equals) if text
-    ]
-    found = [names_in_data(source) for source in sources]
-    found += [frozenset(_heads_in_strings(source)) for source in sources]
-    return frozenset().union(*found)
+    """The names that stand for themselves in the prompt.
+
+    They are those of quoted data and of code in strings, signs of a text, and parameters.
+    """
+    sema = frozenset(name.text for name in all_names())
+    cases = (text for case in task.cases for text in (case.given, case.call, *case.equals))
+    sources = [text for text in cases if text]
+    strings = "".join(text for source in sources for text in _STRING.findall(source))
+    # A list in backticks that calls nothing of Sema's shows a call of the task's, or a value.
+    shown = (form for form in _lists_shown(task.prompt) if form.children[0].text not in sema)
+    # Beside code in another language a name is mostly that language's.
+    ported = any(block["tag"] not in OURS for block in FENCED.finditer(task.prompt))
+    return frozenset().union(
+        sema.difference(task.requires, task.forbids) if ported else (),
+        *map(names_in_data, sources),
+        _HEAD.findall(strings),
+        filter(strings.__contains__, _SIGNS),
+        *map(all_atoms, shown),
+    )
 
 
-def _heads_in_strings(source: str) -> Iterator[str]:
-    try:
-        pending: list[Form] = list(read_forms(source))
-    except ReadError:
-        return
-    while pending:
-        form = pending.pop()
-        pending.extend(form.children)
-        if form.kind is Kind.STRING:
-            yield from _HEAD.findall(form.text)
+def _lists_shown(prompt: str) -> Iterator[Form]:
+    for code in _CALL.findall(prompt):
+        with suppress(ReadError):
+            yield from (form for form in read_forms(code) if form.children)

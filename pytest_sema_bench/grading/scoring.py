@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.errors import BenchError, VMError
 from pytest_sema_bench.grading import Grader, Verdict
 from pytest_sema_bench.grading.graded import Graded
@@ -43,12 +44,16 @@ class AnswerGrader:
         backend: str,
         limits: Limits | None = None,
         n_hosts: int | None = None,
+        dialect: Dialect | None = None,
     ) -> None:
-        """`n_hosts` evaluations at a time; None for as many as there are processors."""
+        """`n_hosts` evaluations at a time; None for as many as there are processors.
+
+        Answers are in the `dialect`, or in plain Sema.
+        """
         self.tasks: Mapping[str, Task] = {task.id: task for task in tasks}
         self.n_hosts = n_hosts or os.cpu_count() or 1
         self._vm = create_vm(backend, self.n_hosts)
-        self._grader = Grader(self._vm, limits)
+        self._grader = Grader(self._vm, limits, dialect=dialect)
         self._label: str | None = None
 
     async def grade(self, task_id: str, answer: str, *, truncated: bool = False) -> Graded:

@@ -110,6 +110,7 @@ def junit_properties(record: Record) -> tuple[tuple[str, str], ...]:
         "retries": record.retries,
         "stop": record.stop,
         "vm": record.vm,
+        "dialect": record.dialect,
         "grader": record.grader,
         "task_hash": record.task_hash,
         "transcript": record.transcript,

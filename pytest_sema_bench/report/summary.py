@@ -105,6 +105,8 @@ def _cells(row: Row, *, sampled: bool) -> list[str]:
 def _remarks(total: Row) -> Iterator[str]:
     """What keeps the rows from adding up, or makes them weaker than they look."""
     of = f"of {total.n_runs}"
+    for dialect in total.dialects:
+        yield f"dialect: answers are in the dialect {dialect} and not in plain Sema"
     if total.n_missing:
         yield (
             f"missing: {total.n_missing} {of} items have no record; the rates leave them out, and "

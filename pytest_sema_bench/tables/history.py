@@ -8,7 +8,7 @@ from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.gate.load import run_results
 from pytest_sema_bench.gate.task_results import Group
 from pytest_sema_bench.records.outcome import RunStatus
-from pytest_sema_bench.records.reader import RUN_FILE, read_run, record_files
+from pytest_sema_bench.records.reader import RUN_FILE, RunJson, read_run, record_files
 from pytest_sema_bench.records.suite import hash_of_tasks
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -41,7 +41,7 @@ class RunEntry:
     """Start, ISO 8601."""
     commit: str | None
     suite: str | None
-    """Hash of the tasks it set out to do; equal suites can be compared."""
+    """Hash of the tasks it set out to do and of its dialect; equal suites can be compared."""
     state: RunStatus | None
     gate: str | None
     """The verdict, if the run was judged."""
@@ -109,7 +109,7 @@ def _entry(path: Path) -> RunEntry:
         folder=str(path),
         date=run.manifest.start,
         commit=run.manifest.git_commit,
-        suite=hash_of_tasks(run.manifest.task_hashes),
+        suite=hash_of_tasks(_asked(run.manifest)),
         state=run.manifest.state,
         gate=run.manifest.gate,
         models=tuple(map(_model, run_results(run).groups)),
@@ -124,3 +124,9 @@ def _model(group: Group) -> SetupEntry:
         n_pass=sum(task.n_pass for task in group.tasks),
         cost_usd=group.usage(task.task for task in group.tasks).cost_usd,
     )
+
+
+def _asked(manifest: RunJson) -> dict[str, str]:
+    """The tasks with their hashes, and the dialect, if they were asked in one."""
+    dialect = manifest.content.get("dialect")
+    return {**manifest.task_hashes, **({"dialect": str(dialect)} if dialect else {})}

@@ -56,6 +56,8 @@ class Row:
     """Graded items in which tools were offered."""
     text_forms: tuple[tuple[str, int], ...]
     """Forms in which tool calls arrived as text, and in how many items."""
+    dialects: tuple[str, ...] = ()
+    """What answers were written in, where that was not plain Sema."""
     unproven: tuple[str, ...] = ()
     """Versions of Sema that judged, and on which nobody has proven the suite."""
     void_reasons: tuple[tuple[str, int], ...]
@@ -140,6 +142,7 @@ def _row(label: str, items: Sequence[Pairing]) -> Row:
         n_refused=sum(record.stop is Stop.REFUSED for record in graded),
         n_offered=sum(bool(record.offered) for record in graded),
         text_forms=tuple(Counter(_text_forms(records)).most_common()),
+        dialects=tuple(sorted({r.dialect for r in graded if r.dialect})),
         unproven=tuple(sorted({v for r in graded if (v := unproven_version(r.vm))})),
         void_reasons=tuple(
             Counter(record.reason for record in records if not record.graded).most_common()
