@@ -140,3 +140,17 @@ def test_an_unknown_difference_is_refused(capsys: pytest.CaptureFixture[str]) ->
         "--across: found 'weather', expected some of vm, dialect, docs, prompt, tools, config"
         in told
     )
+
+
+def test_what_was_answered_in_another_dialect_is_compared_if_that_is_meant(tmp_path: Path) -> None:
+    """Unnamed it is left out, from run to run and from a baseline; named it is a pair."""
+    other = [replace(record, dialect="7:1 (a1b2c3d4)") for record in records_of(tasks_of("ppf"))]
+    base, run = results_of(tasks_of("ppp")), results(other)
+    (strict,) = compare(base, run).comparisons
+    (named,) = (compared := compare(base, run, across={Across.DIALECT})).comparisons
+    assert (len(strict.pairs), len(named.pairs)) == (0, 3)
+    assert strict.left_out[0].why == "the dialect changed: plain Sema, now 7:1 (a1b2c3d4)"
+    assert compared.meant == "dialect: 7:1 (a1b2c3d4) against plain Sema"
+    write_baseline(tmp_path / "base.json", run)
+    (kept,) = compare(read_baseline(tmp_path / "base.json"), run).comparisons
+    assert len(kept.pairs) == 3
