@@ -6,7 +6,7 @@ side, missed if none of it is, else nobody can tell.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from statistics import fmean
 
@@ -152,7 +152,7 @@ def _judge(compared: Compared, bar: Bar, *, subset: bool) -> Iterator[BarVerdict
         coverage = comparison.coverage(subset=subset)
         if coverage < MIN_COVERAGE and verdict.interval is not None:
             why = f"{coverage:.0%} of the baseline is compared, less than {MIN_COVERAGE:.0%}"
-            verdict = _unsure(bar, comparison.name, verdict, why)
+            verdict = replace(verdict, outcome=BarOutcome.CANNOT_TELL, why=why)
         yield verdict
     if not comparisons:
         yield BarVerdict(
@@ -170,32 +170,16 @@ def _held(bar: Bar, name: str, pairs: Sequence[Pair]) -> BarVerdict:
     if isinstance(found, str):
         return BarVerdict(bar=bar, name=name, outcome=BarOutcome.CANNOT_TELL, why=found)
     n_tasks, difference, (low, high) = found
-    sure, possible = (low, high) if bar.at_least else (-high, -low)
-    bound = bar.bound if bar.at_least else -bar.bound
-    outcome = BarOutcome.CANNOT_TELL
-    if sure >= bound:
-        outcome = BarOutcome.MET
-    elif possible < bound:
-        outcome = BarOutcome.MISSED
+    is_met = low >= bar.bound if bar.at_least else high <= bar.bound
+    is_missed = high < bar.bound if bar.at_least else low > bar.bound
+    outcome = BarOutcome.MISSED if is_missed else BarOutcome.CANNOT_TELL
     return BarVerdict(
         bar=bar,
         name=name,
-        outcome=outcome,
+        outcome=BarOutcome.MET if is_met else outcome,
         n_tasks=n_tasks,
         difference=difference,
         interval=(low, high),
-    )
-
-
-def _unsure(bar: Bar, name: str, verdict: BarVerdict, why: str) -> BarVerdict:
-    return BarVerdict(
-        bar=bar,
-        name=name,
-        outcome=BarOutcome.CANNOT_TELL,
-        n_tasks=verdict.n_tasks,
-        difference=verdict.difference,
-        interval=verdict.interval,
-        why=why,
     )
 
 
