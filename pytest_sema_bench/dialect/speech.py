@@ -63,6 +63,11 @@ class Speech:
     """A source that defines functions with the dialect's order of arguments."""
 
     @property
+    def plain(self) -> str:
+        """The last source as Sema has it, for who looks at its names."""
+        return self.texts[-1].replace(WRAPPED, "")
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """All that the VM is given; the last ones are `texts`."""
         return self.texts if self.prelude is None else (self.prelude, *self.texts)

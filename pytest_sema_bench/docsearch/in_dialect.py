@@ -68,8 +68,8 @@ def entry_in(entry: Entry, dialect: Dialect) -> Entry:
         aliases=names[1:],
         shape=shape_in(entry.shape, dialect, entry.names),
         summary=about_code(_without_order(entry.summary, moved), dialect, about),
-        edges=_snippets_in(entry.edges, dialect),
-        examples=_snippets_in(entry.examples, dialect),
+        edges=_snippets_in(entry.edges, dialect, about),
+        examples=_snippets_in(entry.examples, dialect, about),
         intents=(*entry.intents, *(n for n in entry.names if n in dialect.words)),
         see=tuple(
             dialect.words.get(name) or about_code(name, dialect, name.split()) for name in entry.see
@@ -89,11 +89,13 @@ def foreign_in(row: Foreign, dialect: Dialect) -> Foreign:
     )
 
 
-def _snippets_in(snippets: Iterable[Snippet], dialect: Dialect) -> tuple[Snippet, ...]:
-    return tuple(_snippet_in(snippet, dialect) for snippet in snippets)
+def _snippets_in(
+    snippets: Iterable[Snippet], dialect: Dialect, about: Iterable[str]
+) -> tuple[Snippet, ...]:
+    return tuple(_snippet_in(snippet, dialect, about) for snippet in snippets)
 
 
-def _snippet_in(snippet: Snippet, dialect: Dialect) -> Snippet:
+def _snippet_in(snippet: Snippet, dialect: Dialect, about: Iterable[str] = ()) -> Snippet:
     code = source_in(snippet.code, dialect)
     speech = speak(dialect, [code])
     return replace(
@@ -104,7 +106,7 @@ def _snippet_in(snippet: Snippet, dialect: Dialect) -> Snippet:
         error=snippet.error
         and (snippet.error if snippet.error.isalpha() else speech.shown(snippet.error)),
         prints=tuple(map(speech.shown, snippet.prints)),
-        when=snippet.when and about_code(snippet.when, dialect),
+        when=snippet.when and about_code(snippet.when, dialect, about),
     )
 
 

@@ -93,8 +93,9 @@ class Grader:
         if not answer.blocks:
             reason = Reason.TRUNCATED if truncated else Reason.NO_ANSWER
             return _verdict(answer, Outcome.FAIL, reason, score=0.0)
-        own = own_names(task)
-        speech = speak(None if task.kind is GradeKind.VALUE else self.dialect, answer.blocks, own)
+        dialect = None if task.kind is GradeKind.VALUE else self.dialect
+        own = own_names(task) if dialect else frozenset[str]()
+        speech = speak(dialect, answer.blocks, own)
         judged = await self._judge(task, speech.sources, stop_at_failure)
         cases = [run.result for run in judged.runs]
         if failed := next((run for run in judged.runs if run.reason), None):

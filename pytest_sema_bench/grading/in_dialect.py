@@ -23,6 +23,7 @@ _SIGNS = "+-*/<>="
 """Names that may be meant as the characters that they are."""
 
 
+@lru_cache(maxsize=512)
 def own_names(task: Task) -> frozenset[str]:
     """The names that are the task's own: those that it asks for, and those that its cases give."""
     sema = {name.text for name in all_names()}
@@ -32,11 +33,13 @@ def own_names(task: Task) -> frozenset[str]:
     return asked | (given - sema)
 
 
-@lru_cache(maxsize=512)
 def task_in(task: Task, dialect: Dialect | None) -> Task:
     """The task as a model that writes the dialect is asked it; graded it is as it was."""
-    if dialect is None:
-        return task
+    return task if dialect is None else _task_in(task, dialect)
+
+
+@lru_cache(maxsize=512)
+def _task_in(task: Task, dialect: Dialect) -> Task:
     own = own_names(task)
 
     def code(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from pytest_sema_bench.agent.loop import AgentRun
 from pytest_sema_bench.agent.tools import ToolResult
 from pytest_sema_bench.catalog.models import Price
+from pytest_sema_bench.dialect import Dialect, speak
 from pytest_sema_bench.docsearch.foreign_use import ForeignUse, foreign_use
 from pytest_sema_bench.docsearch.usage import docs_use
 from pytest_sema_bench.errors import (
@@ -83,7 +84,7 @@ def make_record(
         **graded.in_record(failure.as_json("tool") for failure in run.failures),
         answer=run.answer if run.stop else None,
         tries=[_try_as_json(t, r) for t, r in zip_longest(run.tries, right)],
-        foreign=[use.as_json() for use in _foreign(run, verdict, vm.version)],
+        foreign=[use.as_json() for use in _foreign(run, verdict, vm.version, item.dialect)],
         offered=list(item.config.tools or (item.config.mcp and item.config.mcp.command) or ()),
         tool_calls=run.tool_calls,
         rounds=run.rounds,
@@ -112,10 +113,12 @@ def _try_as_json(tried: ToolResult, right: bool | None) -> dict[str, Any]:
     }
 
 
-def _foreign(run: AgentRun, verdict: Verdict, version: str) -> tuple[ForeignUse, ...]:
-    answer = "\n".join(verdict.extracted)
+def _foreign(
+    run: AgentRun, verdict: Verdict, version: str, dialect: Dialect | None
+) -> tuple[ForeignUse, ...]:
+    answer = speak(dialect, ["\n".join(verdict.extracted)]).plain
     in_answer = [_unbound(case.failure) for case in verdict.cases if case.failure]
-    programs = [(t.program or "", _unbound(t.failure)) for t in run.tries]
+    programs = [(speak(dialect, [t.program or ""]).plain, _unbound(t.failure)) for t in run.tries]
     return foreign_use([*programs, *((answer, name) for name in in_answer or [None])], version)
 
 
