@@ -4,14 +4,17 @@ An unsolved item counts as the most that any compared item took, since giving up
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import exp, log
 from statistics import fmean, median
+from typing import TYPE_CHECKING
 
-from pytest_sema_bench.gate.stats import SignedRank, signed_rank
 from pytest_sema_bench.gate.task_results import Sample, TaskResult
 from pytest_sema_bench.records.outcome import Outcome
+
+if TYPE_CHECKING:
+    from pytest_sema_bench.gate.stats.signed_rank import SignedRank
 
 
 class Measure(Enum):
@@ -48,7 +51,7 @@ class EffortChange:
     run: float
     cap: float
     """What an unsolved item counts as."""
-    shift: SignedRank
+    shift: "SignedRank"
     """Run less baseline; of a relative measure the change as a share, 0.2 for a fifth more."""
 
 
@@ -73,6 +76,9 @@ def _change(
     if measure.is_relative and min(map(min, sides)) <= 0:
         return None  # nobody counted, or it is free
     differences = [log(run / base) if measure.is_relative else run - base for base, run in sides]
+    # NumPy is slow to import, and most runs compare nothing.
+    from pytest_sema_bench.gate.stats.signed_rank import signed_rank
+
     shift = signed_rank(differences)
     assert shift is not None
     return EffortChange(
@@ -90,12 +96,7 @@ def _mean(task: TaskResult, of: Callable[[Sample], float | None], cap: float) ->
     )
 
 
-def _as_share(shift: SignedRank) -> SignedRank:
+def _as_share(shift: "SignedRank") -> "SignedRank":
     """The same with logarithms of ratios as shares."""
     low, high = (exp(end) - 1 for end in shift.interval)
-    return SignedRank(
-        n=shift.n,
-        estimate=exp(shift.estimate) - 1,
-        interval=(low, high),
-        p_two_sided=shift.p_two_sided,
-    )
+    return replace(shift, estimate=exp(shift.estimate) - 1, interval=(low, high))

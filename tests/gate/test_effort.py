@@ -8,7 +8,7 @@ from scipy.stats import wilcoxon
 
 from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.effort import Measure
-from pytest_sema_bench.gate.stats import signed_rank
+from pytest_sema_bench.gate.stats.signed_rank import signed_rank
 from pytest_sema_bench.gate.task_results import Results, group_records
 from pytest_sema_bench.records.transcript import Tokens
 from tests.samples.outcomes import records_of, tasks_of

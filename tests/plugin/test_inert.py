@@ -1,6 +1,8 @@
 """Installed but not asked for: the plugin changes nothing about a run."""
 
 import re
+import subprocess
+import sys
 
 from tests.plugin.bench_dir import BenchDir
 
@@ -24,6 +26,16 @@ def test_a_plain_run_imports_the_door_and_nothing_heavy(bench_dir: BenchDir) -> 
     result.assert_outcomes(passed=1)
     door = [f"pytest_sema_bench{name}" for name in ("", ".errors", ".options", ".plugin")]
     assert f"loaded {door} []" in result.outlines
+
+
+def test_a_run_begins_without_what_only_its_end_may_need() -> None:
+    """Each of xdist's workers would pay for it too."""
+    code = "import sys, pytest_sema_bench.plugin.session; print(set(sys.modules) & {names})"
+    names = {"numpy", "tenacity", "sentence_transformers", "rich", "mcp"}
+    done = subprocess.run(
+        [sys.executable, "-c", code.format(names=names)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
 
 
 def test_a_plain_run_looks_as_if_the_plugin_were_not_there(bench_dir: BenchDir) -> None:
