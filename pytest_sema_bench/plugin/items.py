@@ -1,7 +1,7 @@
 """Task files as pytest collectors, and their items."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,24 +56,25 @@ class TaskFile(pytest.File):
                 self._soundness.check(task)
         except TaskError as error:
             raise self.CollectError(str(error)) from None
+        markers = tuple(_markers(task, self.config))
         for work in self._run.plan.items(task):
             # The id as a text: pytest 9.2 would not see that `[…]` is not part of the name, and
             # --lf, which reads ids as texts, would not find the item again.
             node_id = f"{self.nodeid}::{work.name}"
             yield TaskItem.from_parent(
-                self, name=work.name, nodeid=node_id, work=work, run=self._run
+                self, name=work.name, nodeid=node_id, work=work, run=self._run, markers=markers
             )
 
 
 class TaskItem(pytest.Item):
     """One task for one model in one configuration, one sample of it."""
 
-    def __init__(self, *, work: WorkItem, run: Run, **kwargs: Any) -> None:
+    def __init__(self, *, work: WorkItem, run: Run, markers: Iterable[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.work = work
         self._run = run
         self._record: Record | None = None
-        for marker in _markers(work.task, self.config):
+        for marker in markers:
             self.add_marker(marker)
         # For -k, as failures, gate and folders call the task so.
         self.extra_keyword_matches.add(work.task.id)

@@ -37,7 +37,7 @@ class WorkItem:
         suffix = f"-s{self.sample}" if self.sample > 1 else ""
         return f"{self.task.slug}[{self.item.setup.name}{suffix}]"
 
-    @property
+    @cached_property
     def item(self) -> ItemKey:
         """What names it in records."""
         return ItemKey(self.task.id, Setup(self.model.name, self.config.name), self.sample)
