@@ -17,6 +17,7 @@ from pytest_sema_bench.settings import Limits
 
 N_RUNS = 3
 LIMITS = Limits(cpu_s=5.0, output_bytes=20_000)
+"""Of each run: what a row says was said under them."""
 _BY_LIMITS = frozenset({ErrorClass.STEPS, ErrorClass.MEMORY, ErrorClass.TIME})
 """Errors of which the limits of this run are to blame."""
 
@@ -138,6 +139,21 @@ def same_text(value: str | None, expected: str) -> bool:
         pass
     # Not every backend breaks a long value into lines.
     return any(text.split() == expected.split() for text in told)
+
+
+async def disproof(row: Row, vm: SemaVM) -> str | None:
+    """In what the VM contradicts a row, None if in nothing. Raises VMError."""
+    (done,) = await vm.evaluate([row.code], LIMITS)
+    told = None if row.error is None else row.error.kind
+    if done.error_class is not told:
+        found = f"error ({done.error_class.value}) {done.error}" if done.error_class else "value"
+        return f"the VM gives {found:.200}; the row says {told.value if told else 'a value'}"
+    # Not every backend breaks a long value into lines.
+    if (done.value or "nil").split() != (row.value or "nil").split():
+        return f"the VM gives {done.value or 'nil':.200}; the row says {row.value or 'nil':.200}"
+    if done.output != row.output:
+        return f"the VM prints {list(done.output)!r:.200}; the row says {list(row.output)!r:.200}"
+    return None
 
 
 def sorted_reasons(sifting: Sifting) -> Sequence[tuple[str, list[str]]]:

@@ -92,7 +92,7 @@ def read_rows(path: Path) -> list[Row]:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise FileError(path, 1, f"cannot be read: {error.strerror or error}") from error
-    return [_read(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    return [read_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -113,14 +113,20 @@ class _OneLine:
     text_line = line
 
 
-def _read(path: Path, number: int, line: bytes) -> Row:
+def line_file(path: Path, number: int, data: Any) -> UserFile:
+    """What stands on one line of a file, to be checked against a schema."""
+    return UserFile(path=path, data=data, lines=_OneLine(number))
+
+
+def read_row(path: Path, number: int, line: bytes) -> Row:
+    """The row on one line of a file. Raises FileError."""
     try:
         data = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise FileError(path, number, f"not JSON: {error}") from error
     if isinstance(data, dict):
         data = {key: value for key, value in data.items() if value is not None}
-    UserFile(path=path, data=data, lines=_OneLine(number)).check(_schema())
+    line_file(path, number, data).check(_schema())
     made = {key: _frozen(value) for key, value in data.items() if key != "id"}
     made["source"] = Source(data["source"])
     if told := data.get("error"):
