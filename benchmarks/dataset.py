@@ -48,7 +48,7 @@ async def measure(n: int) -> int:
         proven = time.monotonic()
         print(f"proven, three times each: {len(rows)} of {len(codes)} in {proven - began:.0f} s")
         programs = [found.numbered for row in rows if (found := normal(row.code))]
-        n_near = len({later for later, _, _ in similar_pairs(programs, 0.85)})
+        n_near = len({later for later, _, _ in similar_pairs(programs, 0.7)})
         compared = time.monotonic()
         print(f"held against each other: {n_near} near copies in {compared - proven:.1f} s")
         found_leaks = await leaks(rows, tasks, vm)

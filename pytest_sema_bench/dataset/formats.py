@@ -245,15 +245,18 @@ def _plain(message: ChatMessage) -> ChatMessage:
 
 
 def _without_weight(messages: Sequence[ChatMessage], *, as_objects: bool) -> list[ChatMessage]:
-    """The messages as TRL takes them; `as_objects` for the arguments of calls."""
-    made = []
+    """The messages as TRL takes them; `as_objects`: arguments as such, answers with their tool."""
+    made, tools = [], dict[str, str]()
     for message in messages:
         kept = {key: value for key, value in message.items() if key != "weight"}
         if as_objects and "tool_calls" in kept:
+            tools |= {call["id"]: call["function"]["name"] for call in kept["tool_calls"]}
             kept["tool_calls"] = [
                 {**call, "function": {**call["function"], "arguments": _arguments(call)}}
                 for call in kept["tool_calls"]
             ]
+        if as_objects and kept.get("tool_call_id") in tools:
+            kept["name"] = tools[kept["tool_call_id"]]
         made.append(kept)
     return made
 

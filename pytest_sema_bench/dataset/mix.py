@@ -28,7 +28,7 @@ from pytest_sema_bench.suite.task import Task, load_tasks
 
 T = TypeVar("T")
 _AT_A_TIME = 16
-_SAME_SIDE = 0.6
+_SAME_SIDE = 0.5
 """Programs that are at least so similar are not parted by the split."""
 
 

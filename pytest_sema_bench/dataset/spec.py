@@ -51,7 +51,7 @@ def read_spec(path: Path) -> Spec:
         rows=data.get("rows"),
         seed=data.get("seed", 0),
         validation=data.get("validation", 0.1),
-        near=data.get("near", 0.85),
+        near=data.get("near", 0.7),
         system=data.get("system"),
         suites=tuple(path.parent / suite for suite in data.get("suites", ())),
         sources=tuple(

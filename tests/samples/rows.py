@@ -71,7 +71,7 @@ PROGRAMS = (
     *(row(f"(+ {n} (* {n} {n + 7}))", str(n + n * (n + 7))) for n in range(40, 52)),
     row('(string/upper "rim")', '"RIM"', prompt="Write rim in capitals.", source=Source.DOCS),
     row("(begin (println 1 2) (println :x) 7)", "7", output=("1 2", ":x")),
-    row('(str "é" "\\n\\"" 1)', '"é\n\\"1"'),
+    row(r'(str "é" "\n\"" 1)', r'"é\n\"1"'),
     row(
         "(car 5)",
         prompt="Show what the first of 5 is.",
