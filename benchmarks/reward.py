@@ -7,9 +7,10 @@ each are killed, held against what `grade` says of them in this process.
 
 `endpoint`: 2,000 requests over 64 connections to `sema-bench reward serve`, every twentieth a bad
 body, while other clients hang; then a part of them to a plain grader: `http.server`, one process,
-one request at a time, one VM host, nothing remembered. The requests are rollouts of 125 answers,
-sixteen alike, as a group of a policy that is nearly sure gives them; the second pass has nothing
-new to grade.
+one request at a time, one VM host, every case of every answer. The requests are rollouts of 125
+answers, sixteen alike, as a group of a policy that is nearly sure gives them; the second pass has
+nothing new to grade. Before that each grader has graded one other answer to each task, for what it
+must know of a task it works out once.
 """
 
 import asyncio
@@ -64,6 +65,12 @@ def jobs(n: int) -> list[Job]:
         (task, answer.replace("\n```", f" ; {i}\n```")) for i in rounds for task, answer in made
     ]
     return marked[:n]
+
+
+def references() -> list[Job]:
+    """Right answers that `jobs` does not have."""
+    tasks = load_tasks(suite_folder())
+    return [(task.id, fenced(task, f"{task.reference} ; first")) for task in tasks]
 
 
 async def by_grade(asked: Sequence[Job]) -> list[float | None]:
@@ -184,7 +191,7 @@ def plain() -> Iterator[str]:
 def endpoint() -> Iterator[str]:
     """The address of `sema-bench reward serve`."""
     command = [sys.executable, "-m", "pytest_sema_bench.cli", "reward", "serve"]
-    command += ["--port=0", f"--mode={Mode.SCALE}"]
+    command += ["--port=0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"http://\S+", process.stdout.readline())
@@ -234,6 +241,8 @@ def measure_endpoint() -> bool:
     with endpoint() as url, plain() as plain_url:
         host, port = url.removeprefix("http://").split(":")
         hung = [socket.create_connection((host, int(port))) for _ in range(20)]
+        for address in (url, plain_url):
+            asyncio.run(ask(address, references()))
         for title, chosen in passes:
             for client in hung if title != "plain" else ():
                 try:
@@ -242,7 +251,8 @@ def measure_endpoint() -> bool:
                     pass  # it was let go
             address = plain_url if title == "plain" else url
             found, took, wall_s = asyncio.run(ask(address, chosen))
-            expected = [422 if job is None else of[job] for job in chosen]
+            worth = {job: s if title == "plain" else float(s == 1.0) for job, s in of.items()}
+            expected = [422 if job is None else worth[job] for job in chosen]
             n_unlike = sum(f != e for f, e in zip(found, expected, strict=True))
             right, rates[title] = right and not n_unlike, len(chosen) / wall_s
             p50, p99 = (1000 * statistics.quantiles(took, n=100)[i] for i in (49, 98))

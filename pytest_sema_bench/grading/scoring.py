@@ -63,11 +63,18 @@ class AnswerGrader:
             raise BenchError(f"there is no task {task_id!r}; `--list-tasks` says which there are")
         return await self.grade_task(task, answer, truncated=truncated)
 
-    async def grade_task(self, task: Task, answer: str, *, truncated: bool = False) -> Graded:
-        """As `grade`, for a task that need not be one of the suite."""
+    async def grade_task(
+        self, task: Task, answer: str, *, truncated: bool = False, stop_at_failure: bool = False
+    ) -> Graded:
+        """As `grade`, for a task that need not be one of the suite.
+
+        With `stop_at_failure` the cases after the first that fails are not run.
+        """
         label = await self.vm_label()
         try:
-            verdict = await self._grader.grade(task, answer, truncated=truncated)
+            verdict = await self._grader.grade(
+                task, answer, truncated=truncated, stop_at_failure=stop_at_failure
+            )
         except VMError as error:
             verdict = Verdict.void(Void.VM, str(error))
         return Graded.of(task, verdict, label)

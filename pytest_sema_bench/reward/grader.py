@@ -13,7 +13,7 @@ from pytest_sema_bench.extraction.asked import AskedCode
 from pytest_sema_bench.grading.graded import Graded
 from pytest_sema_bench.grading.scoring import AnswerGrader
 from pytest_sema_bench.records.outcome import Outcome, Reason
-from pytest_sema_bench.reward.scale import RewardSettings, points
+from pytest_sema_bench.reward.scale import Mode, RewardSettings, points
 from pytest_sema_bench.reward.truth import ProgramTruth, TaskTruth, Truth, TruthError
 from pytest_sema_bench.sema.vm import ErrorClass
 from pytest_sema_bench.suite.folder import bundled_suites, suite_folder
@@ -59,7 +59,8 @@ class RewardGrader:
         try:
             if isinstance(truth, ProgramTruth) and truth.program:
                 await self._check_depends(task)
-            graded = await self._grade(task, answer)
+            # Where only right or wrong is paid, the first case that fails has decided.
+            graded = await self._grade(task, answer, stop=settings.mode == Mode.PASS)
         except VMError as error:
             _log.warning("no reward, for the VM failed: %s", error)
             return Reward(score=None, graded=None, fault=str(error))
@@ -131,24 +132,24 @@ class RewardGrader:
                 "a name that the VM does not have"
             )
 
-    async def _grade(self, task: Task, answer: str) -> Graded:
+    async def _grade(self, task: Task, answer: str, *, stop: bool = False) -> Graded:
         """The grade; of an answer that is being or was graded that one. Raises VMError."""
         digest = blake2b(answer.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        key = f"{task.task_hash} {task.prompt}", digest
+        key = f"{stop} {task.task_hash} {task.prompt}", digest
         if (kept := self._kept.get(key)) is None:
-            kept = self._kept[key] = asyncio.ensure_future(self._grade_anew(task, answer))
+            kept = self._kept[key] = asyncio.ensure_future(self._grade_anew(task, answer, stop))
             kept.add_done_callback(lambda done: self._forget_unsure(key, done, len(answer)))
             if len(self._kept) > _MAX_KEPT:
                 del self._kept[next(iter(self._kept))]
         # Others may wait for it too: the one that is cancelled must not take it along.
         return await asyncio.shield(kept)
 
-    async def _grade_anew(self, task: Task, answer: str) -> Graded:
+    async def _grade_anew(self, task: Task, answer: str, stop: bool) -> Graded:
         why = ""
         for n in range(_TRIES):
             await asyncio.sleep(n * _PAUSE_S)
             try:
-                graded = await self._answers.grade_task(task, answer)
+                graded = await self._answers.grade_task(task, answer, stop_at_failure=stop)
             except TaskError as error:
                 raise TruthError(f"nothing can be graded against this: {error}") from error
             except VMError as error:
