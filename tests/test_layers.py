@@ -10,7 +10,19 @@ PACKAGE = PROJECT / "pytest_sema_bench"
 NAME = PACKAGE.name
 
 ROOMS = (
-    *("plugin", "cli", "report", "dataset", "reward", "run", "tables", "gate", "agent", "grading"),
+    *(
+        "plugin",
+        "cli",
+        "report",
+        "exchange",
+        "dataset",
+        "reward",
+        "run",
+        "tables",
+        "gate",
+        "agent",
+        "grading",
+    ),
     *(
         "extraction",
         "docsearch",

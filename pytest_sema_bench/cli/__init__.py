@@ -25,6 +25,8 @@ COMMANDS = {
     "transcript": ("transcript", "show one conversation of a run"),
     "watch": ("watch", "how a run goes that another shell or machine has started"),
     "merge": ("merge", "make one run of the shards of one"),
+    "export": ("export", "a run for Inspect AI, or its records as CSV or Parquet"),
+    "import": ("import_log", "a run of a log of Inspect AI, graded again"),
     "report": ("report", "make one HTML file of one run or several"),
     "baseline": ("baseline", "keep a run as what later runs are compared with"),
     "power": ("power", "what a comparison of so many tasks and samples can see"),

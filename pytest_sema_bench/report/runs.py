@@ -1,7 +1,7 @@
 """Run folders as the report reads them: several become one, and what differs is named."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +59,10 @@ class Merged:
         """All items."""
         return tuple(entry.planned for entry in self.entries)
 
+    @property
+    def _asked(self) -> dict[str, Mapping[str, str]]:
+        return {name: of for run in self.runs for name, of in run.manifest.asked.items()}
+
     def results(self) -> Results:
         """The same for `compare` and the gate."""
         states = [(run.name, run.manifest.unfinished) for run in self.runs]
@@ -68,7 +72,7 @@ class Merged:
             date=self.runs[-1].manifest.start,
             suite=next((run.suite for run in reversed(self.runs) if run.suite), None),
             levels=self.levels,
-            groups=group_records(self.records, self.planned),
+            groups=group_records(self.records, self.planned, self._asked),
             incomplete="; ".join(f"{name} is {state}" for name, state in states if state) or None,
         )
 

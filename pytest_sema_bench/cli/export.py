@@ -1,0 +1,64 @@
+"""`sema-bench export`: runs for other tools."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.exchange.frames import dictionary, write_csv, write_parquet
+from pytest_sema_bench.exchange.inspect_log import write_inspect_log
+from pytest_sema_bench.records.identity import Setup
+from pytest_sema_bench.records.reader import RunData, read_run
+
+_FRAMES = {"csv": write_csv, "parquet": write_parquet}
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `export`."""
+    parser = commands.add_parser(
+        "export",
+        description="inspect: a log of Inspect AI for each model and configuration, which "
+        "`inspect view` opens. csv, parquet: a row for each record; --dictionary says what the "
+        "columns mean.",
+    )
+    parser.add_argument("run_folder", type=Path, metavar="RUN", nargs="?", help="a run folder")
+    parser.add_argument("--format", choices=("inspect", *_FRAMES), default="inspect")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="the file; for inspect a folder where the run has several models or configurations",
+    )
+    parser.add_argument("--dictionary", action="store_true", help="print the columns' meanings")
+    parser.set_defaults(run=lambda arguments: _export(parser, arguments))
+
+
+def _export(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
+    if arguments.dictionary:
+        print(dictionary())
+        return 0
+    if arguments.run_folder is None or arguments.output is None:
+        parser.error("name a run folder, and with -o what to write")
+    run = read_run(arguments.run_folder)
+    if arguments.format in _FRAMES:
+        _FRAMES[arguments.format](arguments.output, run.records)
+        print(f"{arguments.output}: {len(run.records)} records")
+        return 0
+    for setup, path in _places(run, arguments.output):
+        print(f"{path}: {write_inspect_log(path, run, setup)} samples of {setup.name}")
+    return 0
+
+
+def _places(run: RunData, output: Path) -> Sequence[tuple[Setup, Path]]:
+    setups = list(dict.fromkeys(record.setup for record in run.records))
+    if output.suffix == ".eval":
+        if len(setups) > 1:
+            names = ", ".join(setup.name for setup in setups)
+            raise BenchError(f"a log holds one model, and {run.path} holds {names}: -o FOLDER")
+        return [(setup, output) for setup in setups]
+    return [
+        (setup, output / f"{run.name}_{record.item.file.rsplit('/')[-1].rsplit('-s', 1)[0]}.eval")
+        for setup in setups
+        for record in [next(r for r in run.records if r.setup == setup)]
+    ]
