@@ -4,11 +4,10 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pytest_sema_bench.dataset.formats import FORMATS, Format, Record, Unfit, fault
+from pytest_sema_bench.dataset.formats import FORMATS, Format, Record, Unfit, check_record
 from pytest_sema_bench.dataset.harbor import task_files
 from pytest_sema_bench.dataset.output import (
     MANIFEST,
@@ -19,7 +18,7 @@ from pytest_sema_bench.dataset.output import (
     read_parquet,
 )
 from pytest_sema_bench.dataset.prove import disproof
-from pytest_sema_bench.dataset.row import Row, line_file, read_row
+from pytest_sema_bench.dataset.row import Row, read_row
 from pytest_sema_bench.errors import FileError, SettingsError
 from pytest_sema_bench.sema.vm import SemaVM
 
@@ -53,14 +52,6 @@ async def check_dataset(folder: Path, vm: SemaVM) -> Checked:
         n_records += n
         faults += wrong
     return Checked(n_rows=n_rows, n_records=n_records, faults=tuple(faults))
-
-
-def check_record(path: Path, number: int, record: Any, form: Format) -> None:
-    """Raises FileError, with the line, for a record that the format's tool would not take."""
-    schema = Path(str(files("pytest_sema_bench.dataset"))) / "formats.schema.json"
-    line_file(path, number, record).check(schema, form.name)
-    if why := fault(record):
-        raise FileError(path, number, why)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -1,17 +1,19 @@
 """Rows as the records that trainers read, one function a format.
 
 What a record may hold is said in `formats.schema.json`, one definition a format with the place
-where its tool says so; what a schema cannot say of a conversation is in `fault`.
+where its tool says so; what a schema cannot say of a conversation is in `check_record`.
 """
 
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from pytest_sema_bench.dataset.normal import known_names
-from pytest_sema_bench.dataset.row import Row, Source
-from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.dataset.row import Row, Source, line_file
+from pytest_sema_bench.errors import FileError, SettingsError
 from pytest_sema_bench.records.transcript import ChatMessage, message_text
 from pytest_sema_bench.reward.truth import read_truth
 from pytest_sema_bench.sema.names import heads_used
@@ -91,7 +93,17 @@ def conversation(row: Row, system: str | None) -> list[ChatMessage]:
     ]
 
 
-def fault(record: Record) -> str | None:
+def check_record(path: Path, number: int, record: Any, form: Format) -> None:
+    """Raises FileError, with the line, for a record that the format's tool would not take."""
+    if not form.suffix:
+        return
+    schema = Path(str(files("pytest_sema_bench.dataset"))) / "formats.schema.json"
+    line_file(path, number, record).check(schema, form.name)
+    if why := _fault(record):
+        raise FileError(path, number, why)
+
+
+def _fault(record: Record) -> str | None:
     """What is wrong with a record's conversation, beyond what the schema says; None if nothing."""
     input_ = record.get("input", record)
     prompt = input_.get("messages") or input_.get("prompt")
@@ -237,10 +249,13 @@ def _plain(message: ChatMessage) -> ChatMessage:
     role = "system" if message["role"] == "developer" else message["role"]
     kept |= {"role": role, "content": message_text(message)}
     if "tool_calls" in kept:
-        kept["tool_calls"] = [
-            {"id": call["id"], "type": "function", "function": dict(call["function"])}
-            for call in kept["tool_calls"]
-        ]
+        try:
+            kept["tool_calls"] = [
+                {"id": call["id"], "type": "function", "function": dict(call["function"])}
+                for call in kept["tool_calls"]
+            ]
+        except (KeyError, TypeError) as error:
+            raise Unfit("a tool call in it has no id or no function") from error
     return kept
 
 

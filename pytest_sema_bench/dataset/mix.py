@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from pytest_sema_bench.dataset.duplicates import clusters, similar_pairs
-from pytest_sema_bench.dataset.formats import Format, Unfit, asked
+from pytest_sema_bench.dataset.formats import Format, Unfit, asked, check_record
 from pytest_sema_bench.dataset.leak_run import Solver
 from pytest_sema_bench.dataset.leak_text import Leak, Texts
 from pytest_sema_bench.dataset.normal import normal
 from pytest_sema_bench.dataset.prove import disproof
 from pytest_sema_bench.dataset.row import BENCHMARK, Row
 from pytest_sema_bench.dataset.spec import Spec, read_source
+from pytest_sema_bench.errors import FileError
+from pytest_sema_bench.records.transcript import message_text
 from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.suite.folder import bundled_suites, suite_folder
 from pytest_sema_bench.suite.task import Task, load_tasks
@@ -119,7 +121,9 @@ async def leaks(rows: Sequence[Row], tasks: Sequence[Task], vm: SemaVM) -> list[
     async def leak(row: Row) -> Leak | None:
         if BENCHMARK in row.tags:
             return None
-        return texts.leak(row.code, row.prompt) or await solver.leak(row.code, row.value)
+        said = [message_text(m) for m in row.messages if m["role"] == "user"]
+        prompt = "\n".join(filter(None, [row.prompt, *said]))
+        return texts.leak(row.code, prompt) or await solver.leak(row.code, row.value)
 
     return await _each(rows, leak)
 
@@ -169,9 +173,12 @@ def _counts(spec: Spec, items: Iterable[_Item]) -> dict[str, int]:
 
 def _unfit(form: Format, row: Row, system: str | None) -> str | None:
     try:
-        form.records(row, system)
+        for record in form.records(row, system):
+            check_record(Path(), 1, record, form)
     except Unfit as why:
         return str(why)
+    except FileError as error:
+        return error.message
     return None
 
 

@@ -92,6 +92,18 @@ def test_what_a_task_says_is_found_by_its_text(made: object, why: str) -> None:
 
 
 @pytest.mark.vm
+def test_what_a_conversation_asks_is_held_against_the_prompts(
+    event_loop_runner: asyncio.Runner, vm: SemaVM
+) -> None:
+    """A trace is found by what its user asks, though its code shows nothing."""
+    [task] = [task for task in PROGRAMS if task.id == "L4-07-transpose"]
+    messages = ({"role": "user", "content": task.prompt}, {"role": "assistant", "content": "no"})
+    [leak] = event_loop_runner.run(leaks([row("(+ 1 2)", messages=messages)], [task], vm))
+    assert leak is not None
+    assert leak.why.startswith("its prompt says")
+
+
+@pytest.mark.vm
 def test_rows_of_the_benchmark_that_were_asked_for_are_left_alone(
     event_loop_runner: asyncio.Runner, vm: SemaVM
 ) -> None:
