@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.chat.permit import AttemptResult, Billing
-from pytest_sema_bench.errors import BenchError, CannotWrite
+from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.limits.protocol import Answer, Ask, Ended, Ledger
 
 _POLL_S = 0.05
@@ -107,7 +107,7 @@ class Line:
         self._ended = []
         try:
             answers = await self._ledger.exchange(ended, [turn.ask for turn in turns])
-        except CannotWrite as error:
+        except Exception as error:  # whatever it is, who waits must hear of it
             self._ended = [*ended, *self._ended]
             for turn in turns:
                 if not turn.answer.done():

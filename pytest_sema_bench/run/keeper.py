@@ -41,6 +41,6 @@ class Keeper:
                 for _, written in due:
                     written.set_exception(error)
                 continue
-            self._tell(records)
             for (_, written), record in zip(due, records, strict=True):
                 written.set_result(record)
+            self._tell(records)
