@@ -51,7 +51,7 @@ def rewards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RewardSettings
     process.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def endpoint(rewards: RewardSettings) -> Iterator[LiveEndpoint]:
     """An endpoint with these settings and small limits."""
     settings = ServeSettings(max_body_bytes=200_000, n_under_way=70, body_s=1.0)
