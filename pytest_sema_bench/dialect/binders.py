@@ -158,6 +158,21 @@ def _thread_as(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     visit.all(rest[2:], _bind(visit, rest[1:2], bound))
 
 
+def record_names(rest: Sequence[Form]) -> list[Form]:
+    """The names that a record type defines: itself, constructor, test, readers, but no field."""
+    kind, *others = rest
+    names = [kind]
+    for index, form in enumerate(others):
+        # The constructor comes before its fields, a field before its reader.
+        named = form.children[:1] if index == 0 else form.children[1:]
+        names += named if form.children else [form]
+    return names
+
+
+def _record(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
+    visit.all(record_names(rest), bound)
+
+
 BINDERS: Mapping[str, Binder] = {
     **dict.fromkeys(("fn", "lambda"), _function),
     **dict.fromkeys(("define", "def"), _define),
@@ -174,5 +189,6 @@ BINDERS: Mapping[str, Binder] = {
     "try": _try,
     "guard": _guard,
     "as->": _thread_as,
+    "define-record-type": _record,
 }
 """What binds local names, or holds data where code would stand."""

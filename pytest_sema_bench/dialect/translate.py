@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from pytest_sema_bench.dialect.binders import BINDERS, Bound, names_in
+from pytest_sema_bench.dialect.binders import BINDERS, Bound, names_in, record_names
 from pytest_sema_bench.dialect.dialect import Dialect, special_forms
-from pytest_sema_bench.sema.reader import Form, Kind, ReadError, read_forms
+from pytest_sema_bench.sema.reader import TOO_DEEP, Form, Kind, ReadError, read_forms
 
 LOST, WRAPPED = "~lost", "~wrapped"
 """How the VM is given a name that the dialect does not have, and a function whose arguments stand
@@ -91,18 +91,25 @@ def from_sema(dialect: Dialect) -> Tongue:
 
 
 def translate(source: str, tongue: Tongue, own: Iterable[str] = ()) -> tuple[Edit, ...]:
-    """What changes in a source, in order; nothing in one that cannot be read.
+    """What changes in a source, in order; nothing in one that nobody can read.
 
     `own` are names that stay: those of the task, and those that other sources define.
     """
     try:
         forms = read_forms(source)
-    except ReadError:
-        return ()
+    except ReadError as error:
+        return _refused(source) if str(error) == TOO_DEEP else ()
     walk = _Walk(source, tongue, frozenset(own) | _kept(forms, tongue), _quoted_in(forms, tongue))
-    for form in forms:
-        walk.code(form, _NONE)
+    try:
+        walk.all(forms, _NONE)
+    except RecursionError:
+        return _refused(source)
     return _sorted(walk.edits)
+
+
+def _refused(source: str) -> tuple[Edit, ...]:
+    """In place of what is nested too deeply: left as it is, it could run as plain Sema."""
+    return (Edit(0, len(source), "(nested-too-deeply)"),)
 
 
 def kept_names(source: str, tongue: Tongue) -> frozenset[str]:
@@ -140,8 +147,10 @@ def _defined(forms: Iterable[Form], tongue: Tongue) -> Bound:
         rest = form.children[1:]
         if meaning in ("begin", "progn"):
             names |= _defined(rest, tongue)
-        elif meaning in ("define-values", "define-record-type"):
-            names |= names_in(rest if meaning == "define-record-type" else rest[:1])
+        elif meaning == "define-values":
+            names |= names_in(rest[:1])
+        elif meaning == "define-record-type":
+            names |= names_in(record_names(rest))
         elif meaning in _DEFINERS and rest:
             target = rest[0]
             while target.kind is Kind.LIST and target.children:

@@ -28,9 +28,10 @@ def own_names(task: Task) -> frozenset[str]:
     """The names that are the task's own: those that it asks for, and those that its cases give."""
     sema = {name.text for name in all_names()}
     given = frozenset().union(*(names_bound(case.given or "") for case in task.cases))
-    # Without a reference nobody knows what a prompt only shows being called.
+    # Without a reference nobody knows what a prompt only shows being called; what helps a
+    # reference and the prompt does not name is no name of the task.
     asked = names_asked(task) if task.reference else frozenset[str]()
-    return asked | (given - sema)
+    return frozenset(name for name in asked if name in task.prompt) | (given - sema)
 
 
 def task_in(task: Task, dialect: Dialect | None) -> Task:

@@ -89,8 +89,10 @@ _OPENERS = {
     "#(": (Kind.LAMBDA, ")"),
     "#u8(": (Kind.BYTES, ")"),
 }
+TOO_DEEP = "nested too deeply"
+"""What ReadError says of a text that the VM may read all the same."""
 _MAX_DEPTH = 200
-"""The VM compiles no code as deep as this; Python's own stack ends a little later."""
+"""The VM runs hardly any code as deep as this; Python's own stack ends a little later."""
 
 
 @lru_cache(maxsize=64)
@@ -115,7 +117,7 @@ def read_form(source: str, position: int, depth: int = 0) -> Form:
             raise ReadError("a form is missing", position, unfinished=True)
         raise ReadError(f"unexpected character {source[position]!r}", position)
     if depth > _MAX_DEPTH:
-        raise ReadError("nested too deeply", position)
+        raise ReadError(TOO_DEEP, position)
     if opener := token["open"]:
         return _read_collection(source, token.start(), opener, depth)
     if token["close"]:
@@ -201,8 +203,9 @@ def _brace_end(source: str, position: int) -> int:
 def _read_interpolation(source: str, start: int, end: int, depth: int) -> Iterator[Form]:
     try:
         yield _moved(read_form(source[start:end], 0, depth + 1), start)
-    except ReadError:
-        return
+    except ReadError as error:
+        if str(error) == TOO_DEEP:
+            raise
 
 
 def _moved(form: Form, offset: int) -> Form:

@@ -222,6 +222,17 @@ def test_a_name_that_one_source_defines_is_its_own_in_the_next() -> None:
     assert speech.texts == (f"(define ({car} x) x)", f"({car} 5)")
 
 
+def test_code_beyond_python_s_stack_is_not_run_as_sema() -> None:
+    """However deep it is nested, no plain Sema is left in what the VM is given."""
+    for depth in (30, 60, 66, 99, 1000):
+        text = meant("(let ((x " * depth + "(car xs)" + ")) x)" * depth)
+        assert text == "(nested-too-deeply)" or f"(car{LOST} xs)" in text
+        text = meant(f"({W['let']} ((x " * depth + "(car xs)" + ")) x)" * depth)
+        assert text == "(nested-too-deeply)" or f"(car{LOST} xs)" in text
+        text = meant('f"${' + "(list " * depth + "(car xs)" + ")" * depth + '}"')
+        assert text == "(nested-too-deeply)" or f"(car{LOST} xs)" in text
+
+
 def test_what_cannot_be_read_is_left_for_the_vm_to_refuse() -> None:
     """The reader reads all that the VM reads."""
     for source in ("(map", ")", '"open'):
