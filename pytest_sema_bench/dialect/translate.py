@@ -20,6 +20,8 @@ in another order."""
 
 _NONE: Bound = frozenset()
 _DEFINERS = frozenset({"define", "def", "defn", "defun", "defmacro", "define-syntax", "defmulti"})
+_MOST_IN_A_STRING = 150
+"""Brackets in an f-string: what it interpolates may be nested too deeply, which is not told."""
 _THREADS = frozenset({"->", "->>", "some->"})
 _MARKS = {"quote": "'", "quasiquote": "`", "unquote": ",", "unquote-splicing": ",@"}
 
@@ -187,6 +189,8 @@ class _Walk:
         `bound` are the local names; `lacks_one` says that a macro adds an argument to the call.
         """
         first = form.children[0] if form.children else None
+        if form.kind is Kind.FSTRING and form.text.count("(") > _MOST_IN_A_STRING:
+            raise RecursionError
         if form.kind is Kind.ATOM:
             self._atom(form, bound)
         elif form.kind is Kind.PREFIX:

@@ -203,9 +203,8 @@ def _brace_end(source: str, position: int) -> int:
 def _read_interpolation(source: str, start: int, end: int, depth: int) -> Iterator[Form]:
     try:
         yield _moved(read_form(source[start:end], 0, depth + 1), start)
-    except ReadError as error:
-        if str(error) == TOO_DEEP:
-            raise
+    except ReadError:
+        return
 
 
 def _moved(form: Form, offset: int) -> Form:
