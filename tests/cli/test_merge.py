@@ -15,12 +15,21 @@ from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.outcome import Outcome, Void
 from pytest_sema_bench.records.reader import read_run
 from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.report.counted import CountedRun
 from pytest_sema_bench.settings import Shard
 from tests.samples.record import RECORD
 
 MODELS = ("zebra", "ant")
 RECORDS = [
-    replace(RECORD, key=f"{model} {task} {sample}", task=task, model=model, sample=sample)
+    replace(
+        RECORD,
+        key=f"{model} {task} {sample}",
+        task=task,
+        model=model,
+        sample=sample,
+        latency_s=0.1 * sample + len(model) / 7,
+        cost_usd=0.07 / sample,
+    )
     for task in ("L2-01-a", "L2-02-b", "L2-05-c")
     for model in MODELS
     for sample in (1, 2, 3)
@@ -71,13 +80,15 @@ def shards(tmp_path: Path) -> list[Path]:
 
 
 def test_shards_in_any_order_make_the_undivided_run(shards: list[Path], tmp_path: Path) -> None:
-    """Items, records, conversations, settings and summary are those of one run of all."""
+    """Items, records, conversations and, byte for byte, tables are those of one run of all."""
     undivided = write_run(tmp_path / "whole of them", RECORDS, settings={"samples": 3})
     assert merge(shards[2], shards[0], shards[1]) == 0
     whole = tmp_path / "whole"
     assert (whole / "items.json").read_text() == (undivided / "items.json").read_text()
     run = read_run(whole)
     assert run.manifest.settings["shard"] is None
+    tables = CountedRun.of(read_run(undivided)).lines(markdown=True)
+    assert (whole / "summary.md").read_text() == "\n".join(["# whole\n", *tables])
     assert run.manifest.is_done
     assert {record.item for record in run.records} == {record.item for record in RECORDS}
     for record in run.records:
