@@ -195,3 +195,18 @@ def test_the_search_shows_what_holds_for_the_vm(capsys: pytest.CaptureFixture[st
     assert "19/2" not in capsys.readouterr().out
     assert main(["docs", "search", "list/avg", "--sema-vm", str(sema_builds.wasm())]) == 0
     assert "19/2" in capsys.readouterr().out
+
+
+@pytest.mark.vm
+def test_documentation_is_proven_and_searched_in_a_dialect(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Snippets do what they say in other words; a search shows none of the old ones."""
+    files = [path for path in corpus_files() if path.stem in ("lists-access", "reflect", "records")]
+    assert main(["docs", "check", "--sema-dialect", "7", *map(str, files)]) == 0
+    assert capsys.readouterr().out.strip().endswith(" 0 failures")
+    assert main(["docs", "search", "--sema-dialect", "7", "fold a list with a start value"]) == 0
+    assert "foldl" not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["docs", "search", "--sema-dialect", "seven", "fold"])
+    assert "found 'seven', expected SEED or SEED:STRENGTH" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.cli import main
-from pytest_sema_bench.suite.folder import bundled_suites
+from pytest_sema_bench.suite.folder import bundled_suites, suites_folder
 
 pytestmark = pytest.mark.vm
 SUITE = """\
@@ -100,3 +100,13 @@ def test_a_suite_may_demand_more(steps: Path, capsys: pytest.CaptureFixture[str]
     assert "has 3 wrong answers, expected at least 5" in capsys.readouterr().out
     main(["tasks", "check", "--suite", str(steps), "--json"])
     assert json.loads(capsys.readouterr().out)["mutants"]["min_suite_rate"] == 0.98
+
+
+def test_a_task_is_proven_in_a_dialect(capsys: pytest.CaptureFixture[str]) -> None:
+    """Reference, wrong answers and mutants go through the translation and come to the same."""
+    path = str(suites_folder() / "core" / "L2" / "05-palindrome.yaml")
+    assert main(["tasks", "check", "--sema-dialect", "7", path]) == 0
+    spoken = capsys.readouterr().out
+    assert "every reference answer passes" in spoken
+    assert main(["tasks", "check", path]) == 0
+    assert capsys.readouterr().out == spoken
