@@ -71,13 +71,17 @@ class VMError(BenchError):
 
 
 class CannotWrite(BenchError):
-    """A folder takes no more: its disk is full or read-only, or it is gone. The run has to end."""
+    """A folder or database takes no more: it is full, read-only or gone. The run has to end."""
 
-    def __init__(self, folder: Path, error: Exception) -> None:
+    def __init__(self, folder: Path | str, error: Exception) -> None:
         told = getattr(error, "strerror", None) or str(error)
         super().__init__(
             f"cannot write to {folder}: {told}; once that is mended, --sema-resume takes the run up"
         )
+
+
+class DatabaseAway(BenchError):
+    """The database that machines share cannot be reached just now."""
 
 
 class StopAsked(BenchError):

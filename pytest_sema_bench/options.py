@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_sema_bench.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pytest_sema_bench.settings import Settings, Shard
+    from pytest_sema_bench.settings import DatabaseUrl, Settings, Shard
     from pytest_sema_bench.user_file import UserFile
 
 
@@ -169,6 +169,18 @@ def _shard(found: str) -> "Shard":
     return Shard(number=number, n_shards=n_shards)
 
 
+def _database(found: str) -> "DatabaseUrl":
+    from pytest_sema_bench.settings import DatabaseUrl
+
+    text = _text(found)
+    try:
+        return DatabaseUrl(text)
+    except ValueError:
+        # What was found is not repeated: it may hold a password.
+        wanted = "expected the URL of a database such as postgresql://bench@db.example/bench"
+        raise SettingsError(wanted) from None
+
+
 def _switch(found: object) -> bool:
     if found not in ("on", "off", True, False):
         raise ValueError
@@ -180,6 +192,7 @@ TEXT = OptionKind("a text that says something", (str,), _text)
 PATH = OptionKind("the path of a file or folder", (str,), _path, lambda path, root: root / path)
 URL = OptionKind("a URL such as http://127.0.0.1:8000/v1", (str,), _base_url)
 SHARD = OptionKind(f"a share such as 3/8, of {_MOST_SHARDS:,} at most", (str,), _shard)
+DATABASE = OptionKind("the URL of a PostgreSQL database", (str,), _database)
 SWITCH = OptionKind("'on' or 'off'", (str, bool), _switch)
 
 # `model` may not stand in the file: a plain `pytest` must never start to spend money. `docs` is a
@@ -300,6 +313,13 @@ OPTIONS = (
         SHARD,
         "ask the K-th of N shares of the items, with that share of cap and pace",
         in_file=False,
+    ),
+    Option(
+        "ledger",
+        "URL",
+        DATABASE,
+        "a PostgreSQL database in which machines share pace, refusals and budget, in place of a "
+        "file of this machine",
     ),
     Option("estimate", None, SWITCH, "say what the run would cost and ask nobody", in_file=False),
 )

@@ -7,6 +7,7 @@ Read once at the door, from the command line over `[tool.sema-bench]` of pyproje
 import hashlib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 DEFAULT_MAX_TOKENS = 4096
 DEFAULT_SUITE = "core"
@@ -108,6 +109,31 @@ class Shard:
         return f"{self.number}/{self.n_shards}"
 
 
+class DatabaseUrl(str):
+    """The URL of a PostgreSQL database as it may be shown and kept: without its password."""
+
+    full: str
+    """As it was given, to connect with."""
+    passwords: tuple[str, ...]
+
+    def __new__(cls, url: str) -> "DatabaseUrl":
+        """Raises ValueError for what is no such URL."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+            raise ValueError
+        query = parse_qsl(parts.query)
+        user, at, hosts = parts.netloc.rpartition("@")
+        shown = parts._replace(
+            netloc=user.partition(":")[0] + at + hosts,
+            query=urlencode([(name, value) for name, value in query if "password" not in name]),
+        )
+        self = super().__new__(cls, shown.geturl())
+        self.full = url
+        given = [user.partition(":")[2], parts.password, *(v for n, v in query if "password" in n)]
+        self.passwords = tuple(password for password in given if password)
+        return self
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The options of one run (DESIGN section 4), after defaults and pyproject.toml."""
@@ -140,6 +166,8 @@ class Settings:
     """A run to take up: its name or folder, or `NEWEST`."""
     shard: Shard | None = None
     """The share of the items that is asked, with that share of cap and pace; None for all."""
+    ledger: DatabaseUrl | None = None
+    """The database in which machines share pace, refusals and budget; None for the local file."""
     estimate: bool = False
     """Only say what the run would cost."""
     docs: str | None = None

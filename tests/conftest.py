@@ -10,6 +10,9 @@ import pytest
 from pytest_sema_bench.sema.vm import Evaluation, SemaVM, create_vm
 from pytest_sema_bench.settings import Limits
 from tests.chat_server import ChatServer
+from tests.postgres_server import database, postgres_server
+
+__all__ = ["database", "postgres_server"]
 
 # A busy machine must not fail a test: no example has to be quick.
 hypothesis.settings.register_profile("patient", deadline=None)

@@ -53,6 +53,7 @@ ONLY_IN = {
     "tomllib": {"user_file"},
     "subprocess": {"sema"},
     "multiprocessing": {"sema"},
+    "psycopg": {"limits"},
     "sqlite3": {"limits"},
     "pty": {"sema"},
 }

@@ -3,14 +3,17 @@
 import argparse
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.limits import SqliteLedger, open_ledger
+from pytest_sema_bench.errors import BenchError, DatabaseAway
+from pytest_sema_bench.limits import AnyLedger, open_ledger
 from pytest_sema_bench.records.follow import Follower, Headway
 from pytest_sema_bench.records.outcome import RunStatus
+from pytest_sema_bench.records.reader import read_manifest
 from pytest_sema_bench.report.progress import progress_line
 from pytest_sema_bench.report.text import printable
+from pytest_sema_bench.settings import DatabaseUrl
 
 _EVERY_S, _EVERY_LINE_S = 1.0, 15.0
 _CLEAR = "\r\x1b[K"
@@ -22,7 +25,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "watch",
         description="In a terminal one line that renews itself, elsewhere a line every 15 seconds "
         "in which something has changed, until the run has ended. Calls in flight and waits are "
-        "known on the machine of the run alone.",
+        "known where the run keeps count: on its machine, or in the database of its --sema-ledger.",
     )
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder")
     parser.add_argument("--once", action="store_true", help="say how it goes now, and end")
@@ -33,7 +36,7 @@ def _run(arguments: argparse.Namespace) -> int:
     path: Path = arguments.run_folder
     if not path.is_dir():
         raise BenchError(f"there is no run folder {path}")
-    ledger = _ledger()
+    ledger = _ledger(path)
     try:
         return _watch(path, ledger, once=arguments.once)
     finally:
@@ -41,7 +44,7 @@ def _run(arguments: argparse.Namespace) -> int:
             ledger.close()
 
 
-def _watch(path: Path, ledger: SqliteLedger | None, *, once: bool) -> int:
+def _watch(path: Path, ledger: AnyLedger | None, *, once: bool) -> int:
     follower, shown = Follower(path), ""
     live = sys.stdout.isatty() and not once
     while True:
@@ -60,15 +63,19 @@ def _watch(path: Path, ledger: SqliteLedger | None, *, once: bool) -> int:
         time.sleep(_EVERY_S if live else _EVERY_LINE_S)
 
 
-def _line(headway: Headway, ledger: SqliteLedger | None, path: Path, *, bar: bool) -> str:
+def _line(headway: Headway, ledger: AnyLedger | None, path: Path, *, bar: bool) -> str:
     is_running = headway.state is RunStatus.RUNNING
-    state = ledger.book.state(str(path.resolve())) if ledger is not None and is_running else None
+    state = None
+    if ledger is not None and is_running:
+        with suppress(DatabaseAway):  # it is looked at again
+            state = ledger.book.state(str(path.resolve()))
     return printable(progress_line(headway, state, bar=bar))
 
 
-def _ledger() -> SqliteLedger | None:
-    """What this machine knows of runs; nothing of it is needed."""
+def _ledger(path: Path) -> AnyLedger | None:
+    """What is known of runs where this one counts its calls; nothing of it is needed."""
     try:
-        return open_ledger()
+        url = read_manifest(path).settings.get("ledger")
+        return open_ledger(DatabaseUrl(url) if url else None)
     except BenchError:
         return None

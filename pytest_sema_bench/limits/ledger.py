@@ -5,21 +5,24 @@ a killed process, not a power cut. What ends and what wants to go at once share 
 What a dead process held is given back by whoever waits next; its calls count as paid in full.
 """
 
-import json
 import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_sema_bench.cache import CACHE_VARIABLE, cache_folder
 from pytest_sema_bench.errors import CannotWrite, SettingsError
 from pytest_sema_bench.limits.process import identity, is_alive
 from pytest_sema_bench.limits.protocol import Answer, Ask, Ended
-from pytest_sema_bench.limits.run_book import RunBook, read_throttle
-from pytest_sema_bench.limits.standing import Standing, settle
-from pytest_sema_bench.limits.throttle import Throttle
+from pytest_sema_bench.limits.run_book import RunBook, throttle_text
+from pytest_sema_bench.limits.standing import Standing, settle, standing_of
+from pytest_sema_bench.settings import DatabaseUrl
+
+if TYPE_CHECKING:
+    from pytest_sema_bench.limits.postgres_ledger import PostgresLedger
 
 _FILE = "limits-3.sqlite3"
 """The number is raised with the schema, so that versions side by side do not meet."""
@@ -56,11 +59,24 @@ class SqliteLedger:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.executescript(_SCHEMA)
-        self.book = RunBook(self._db)
+        self.book = RunBook(self._db.execute)
         """How runs are going, to look at."""
-        self.count, self.note = self.book.count, self.book.note
         self._process = identity(os.getpid())
         self._reaped_at = 0.0
+
+    def count(self, run: str, *, n_graded: int, n_void: int, n_retries: int) -> None:
+        """See `Ledger.count`."""
+        # For people to look at only: a busy database is no reason to lose a record.
+        with suppress(sqlite3.Error):
+            self.book.count(run, n_graded=n_graded, n_void=n_void, n_retries=n_retries)
+
+    def note(self, run: str, note: str) -> None:
+        """See `Ledger.note`."""
+        with suppress(sqlite3.Error):
+            self.book.note(run, note)
+
+    def stop_waiting(self) -> None:
+        """See `Ledger.stop_waiting`: a file is never away."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -102,31 +118,26 @@ class SqliteLedger:
         account = self._db.execute(
             "SELECT cap_usd, spent_usd FROM runs WHERE run = ?", (about.run,)
         )
-        cap_usd, spent_usd = account.fetchone() or (None, 0.0)
         rows = self._db.execute(
             "SELECT process, run, scope, n_calls, reserved_usd FROM held "
             "WHERE n_calls > 0 AND (scope = ? OR run = ?)",
             (about.scope, about.run),
         )
-        here = self._process, about.run, about.scope
-        held = {(process, run, scope): what for process, run, scope, *what in rows}
-        n_here, usd_here = held.pop(here, (0, 0.0))
-        return Standing(
-            throttle=read_throttle(self._db, about.scope),
+        return standing_of(
+            about,
+            process=self._process,
+            throttle=self.book.throttle(about.scope),
             refusals=dict(refusals.fetchall()),
-            cap_usd=cap_usd,
-            spent_usd=spent_usd,
-            n_here=n_here,
-            usd_here=usd_here,
-            n_elsewhere=sum(n for (_, _, scope), (n, _) in held.items() if scope == about.scope),
-            usd_elsewhere=sum(usd for (_, run, _), (_, usd) in held.items() if run == about.run),
+            account=account.fetchone() or (None, 0.0),
+            held=rows.fetchall(),
         )
 
     def _store(self, about: Ask, before: Standing, after: Standing, now: float) -> None:
         if after.throttle is not before.throttle:
-            names = Throttle.__dataclass_fields__
-            text = json.dumps({name: getattr(after.throttle, name) for name in names})
-            self._db.execute("INSERT OR REPLACE INTO throttles VALUES (?, ?)", (about.scope, text))
+            self._db.execute(
+                "INSERT OR REPLACE INTO throttles VALUES (?, ?)",
+                (about.scope, throttle_text(after.throttle)),
+            )
         self._db.execute(
             "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?)",
             (self._process, about.run, about.scope, after.n_here, after.usd_here, now),
@@ -192,8 +203,13 @@ def mend_ledger() -> str | None:
     return None
 
 
-def open_ledger() -> SqliteLedger:
-    """The ledger in the cache folder. Raises SettingsError if it cannot be opened."""
+def open_ledger(url: DatabaseUrl | None = None) -> "AnyLedger":
+    """The ledger in that database, or else in the cache folder.
+
+    Raises SettingsError if it cannot be opened.
+    """
+    if url is not None:
+        return _open_postgres(url)
     path = cache_folder() / _FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -204,3 +220,16 @@ def open_ledger() -> SqliteLedger:
             f"Delete the file if it is damaged, or set {CACHE_VARIABLE} to a folder that can be "
             "written."
         ) from error
+
+
+def _open_postgres(url: DatabaseUrl) -> "PostgresLedger":
+    try:
+        from pytest_sema_bench.limits.postgres_ledger import PostgresLedger
+    except ImportError as error:
+        raise SettingsError(
+            f"--sema-ledger needs psycopg ({error}): pip install 'pytest-sema-bench[postgres]'"
+        ) from error
+    return PostgresLedger(url)
+
+
+AnyLedger: TypeAlias = "SqliteLedger | PostgresLedger"

@@ -61,6 +61,10 @@ class Ledger(Protocol):
         """Have something said to whoever watches the run, once however often it comes."""
         ...
 
+    def stop_waiting(self) -> None:
+        """Wait no longer for what is away: from now on that raises CannotWrite at once."""
+        ...
+
     def close(self) -> None:
         """Let go of it."""
         ...

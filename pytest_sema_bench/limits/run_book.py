@@ -1,11 +1,10 @@
 """How runs are going, for people to look at: what all processes of a run have written down."""
 
 import json
-import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from pytest_sema_bench.limits.throttle import Throttle, Wait, wait_of
 
@@ -24,42 +23,47 @@ class RunState:
     """What keeps its calls from being sent, where none is in flight."""
 
 
-class RunBook:
-    """The part of the ledger that decides nothing: a busy database may lose a line of it."""
+class Execute(Protocol):
+    """Carries out a statement with `?` for its values; what comes has `fetchone`, `fetchall`."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __call__(self, sql: str, values: Sequence[Any] = (), /) -> Any:
+        """What the statement brings."""
+        ...
+
+
+class RunBook:
+    """The part of the ledger that decides nothing, in SQL that both kinds of database take."""
+
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
 
     def count(self, run: str, *, n_graded: int, n_void: int, n_retries: int) -> None:
         """Take note of items that ended."""
-        # For people to look at only: a busy database is no reason to lose a record.
-        with suppress(sqlite3.Error):
-            self._db.execute(
-                "UPDATE runs SET n_graded = n_graded + ?, n_void = n_void + ?, "
-                "n_retries = n_retries + ? WHERE run = ?",
-                (n_graded, n_void, n_retries, run),
-            )
+        self._execute(
+            "UPDATE runs SET n_graded = n_graded + ?, n_void = n_void + ?, "
+            "n_retries = n_retries + ? WHERE run = ?",
+            (n_graded, n_void, n_retries, run),
+        )
 
     def note(self, run: str, note: str) -> None:
         """Have something said to whoever watches the run, once however often it comes."""
-        with suppress(sqlite3.Error):
-            self._db.execute(
-                "INSERT OR IGNORE INTO notes VALUES (?, ?, ?)", (run, note, time.time())
-            )
+        self._execute(
+            "INSERT INTO notes VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (run, note, time.time())
+        )
 
     def notes(self, run: str) -> tuple[str, ...]:
         """What there is to be said, in the order in which it came up."""
-        rows = self._db.execute("SELECT note FROM notes WHERE run = ? ORDER BY at", (run,))
-        return tuple(note for (note,) in rows)
+        rows = self._execute("SELECT note FROM notes WHERE run = ? ORDER BY at", (run,))
+        return tuple(note for (note,) in rows.fetchall())
 
     def state(self, run: str) -> RunState | None:
         """How a run is going; None if nobody began it."""
-        row = self._db.execute(
+        row = self._execute(
             "SELECT cap_usd, spent_usd, n_retries, n_graded, n_void FROM runs WHERE run = ?", (run,)
         ).fetchone()
         if row is None:
             return None
-        (in_flight,) = self._db.execute(
+        (in_flight,) = self._execute(
             "SELECT coalesce(sum(n_calls), 0) FROM held WHERE run = ?", (run,)
         ).fetchone()
         cap, spent, n_retries, n_graded, n_void = row
@@ -74,13 +78,17 @@ class RunBook:
         )
 
     def _waits(self, run: str) -> Iterator[Wait]:
-        scopes = self._db.execute("SELECT DISTINCT scope FROM held WHERE run = ?", (run,))
+        scopes = self._execute("SELECT DISTINCT scope FROM held WHERE run = ?", (run,))
         for (scope,) in scopes.fetchall():
-            if (wait := wait_of(read_throttle(self._db, scope), time.time())) is not None:
+            if (wait := wait_of(self.throttle(scope), time.time())) is not None:
                 yield wait
 
+    def throttle(self, scope: str) -> Throttle:
+        """What is known about a server and key."""
+        row = self._execute("SELECT throttle FROM throttles WHERE scope = ?", (scope,)).fetchone()
+        return Throttle() if row is None else Throttle(**json.loads(row[0]))
 
-def read_throttle(db: sqlite3.Connection, scope: str) -> Throttle:
-    """What is known about a server and key."""
-    row = db.execute("SELECT throttle FROM throttles WHERE scope = ?", (scope,)).fetchone()
-    return Throttle() if row is None else Throttle(**json.loads(row[0]))
+
+def throttle_text(throttle: Throttle) -> str:
+    """A throttle as it is kept."""
+    return json.dumps({name: getattr(throttle, name) for name in Throttle.__dataclass_fields__})

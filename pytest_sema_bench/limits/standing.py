@@ -1,7 +1,8 @@
 """How calls that end and calls that want to go change what a ledger says: rules over values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pytest_sema_bench.chat.permit import Reach
 from pytest_sema_bench.errors import BudgetSpent, NotAsked
@@ -48,6 +49,34 @@ class Standing:
     def reserved_usd(self) -> float:
         """Set aside for calls of this run."""
         return self.usd_here + self.usd_elsewhere
+
+
+def standing_of(
+    about: Ask,
+    *,
+    process: str,
+    throttle: Throttle,
+    refusals: Mapping[str, str],
+    account: Sequence[float | None],
+    held: Iterable[Sequence[Any]],
+) -> Standing:
+    """What concerns a call, from rows of a database.
+
+    `account` is cap and sum spent, `held` are process, run, scope, calls and dollars set aside.
+    """
+    cap_usd, spent_usd = account
+    by_holder = {tuple(names): (n, usd) for *names, n, usd in held}
+    n_here, usd_here = by_holder.pop((process, about.run, about.scope), (0, 0.0))
+    return Standing(
+        throttle=throttle,
+        refusals=refusals,
+        cap_usd=cap_usd,
+        spent_usd=spent_usd or 0.0,
+        n_here=n_here,
+        usd_here=usd_here,
+        n_elsewhere=sum(n for (*_, scope), (n, _) in by_holder.items() if scope == about.scope),
+        usd_elsewhere=sum(usd for (_, run, _), (_, usd) in by_holder.items() if run == about.run),
+    )
 
 
 def settle(

@@ -54,7 +54,9 @@ class Controller:
             raise pytest.UsageError(str(error)) from None
         if self._run.remark is not None:
             say(self._config, self._run.remark)
-        self._showing.enter_context(shown_progress(self._config, self._run.folder))
+        self._showing.enter_context(
+            shown_progress(self._config, self._run.folder, self._run.plan.settings.ledger)
+        )
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.errors import BenchError, DatabaseAway
 from pytest_sema_bench.limits import open_ledger
 from pytest_sema_bench.records.folder import RunFolder
 from pytest_sema_bench.records.follow import Follower
 from pytest_sema_bench.report.progress import progress_line
+from pytest_sema_bench.settings import DatabaseUrl
 
 EVERY_S = 15.0
 _LOOK_S = 1.0
@@ -55,13 +56,15 @@ class Terminal:
 
 
 @contextmanager
-def shown_progress(config: pytest.Config, folder: RunFolder) -> Iterator[None]:
+def shown_progress(
+    config: pytest.Config, folder: RunFolder, url: DatabaseUrl | None = None
+) -> Iterator[None]:
     """Show how the run in a folder goes, until this ends, where there is a terminal to show it."""
     if not config.pluginmanager.hasplugin("terminalreporter") or config.option.verbose <= -2:
         yield
         return
     terminal = Terminal(config)
-    progress = Progress(folder.path, terminal.write_line)
+    progress = Progress(folder.path, terminal.write_line, url)
     progress.start()
     try:
         yield
@@ -77,8 +80,12 @@ class Progress:
     processes of the run meet.
     """
 
-    def __init__(self, folder: Path, write_line: Callable[[str], None]):
+    def __init__(
+        self, folder: Path, write_line: Callable[[str], None], url: DatabaseUrl | None = None
+    ) -> None:
         self._folder = folder
+        self._url = url
+        self._is_away = False
         self._run = str(folder)
         self._write_line = write_line
         self._over = threading.Event()
@@ -96,19 +103,25 @@ class Progress:
 
     def _watch(self) -> None:
         try:
-            ledger = open_ledger()
+            ledger = open_ledger(self._url)
         except BenchError:
             return  # the run itself says so
         follower, shown, n_told, looks = Follower(self._folder), "", 0, 0
         try:
             while not self._over.wait(_LOOK_S):
                 looks += 1
-                for note in ledger.book.notes(self._run)[n_told:]:
+                try:
+                    notes, state = ledger.book.notes(self._run), ledger.book.state(self._run)
+                except DatabaseAway as away:
+                    self._tell_away(f"{away}; nothing new is asked until it is back")
+                    continue
+                self._tell_away(None)
+                for note in notes[n_told:]:
                     n_told += 1
                     self._write_line(f"sema-bench: {note}")
                 if looks % (EVERY_S // _LOOK_S):
                     continue
-                line = progress_line(follower.look(), ledger.book.state(self._run))
+                line = progress_line(follower.look(), state)
                 if line != shown:
                     shown = line
                     self._write_line(f"sema-bench: {line}")
@@ -116,3 +129,9 @@ class Progress:
             return  # what cannot be read is told at the end
         finally:
             ledger.close()
+
+    def _tell_away(self, why: str | None) -> None:
+        """Say once that the database is away, and once that it is back."""
+        if self._is_away != (why is not None):
+            self._is_away = not self._is_away
+            self._write_line(f"sema-bench: {why or 'the database is back'}")

@@ -17,7 +17,7 @@ from pytest_sema_bench.settings import Shard
 _OF_A_MACHINE = frozenset(
     {
         *("shard", "vm", "suite", "tasks", "report_dir", "record", "replay", "resume", "estimate"),
-        *("concurrency", "timeout_s", "max_cost_usd", "base_url", "api_key_env"),
+        *("concurrency", "timeout_s", "max_cost_usd", "base_url", "api_key_env", "ledger"),
         *("baseline", "baseline_new", "across", "gate", "must_pass", "fail_under", "confirm"),
     }
 )

@@ -118,6 +118,8 @@ def make_plan(
     alone = len(models) * len(configs) == 1
     subset = subset or settings.shard is not None
     judge = Judge.of(settings, tasks_root(settings), subset=subset, alone=alone)
+    keys = known_keys(models, environment, docs.key_env, "PGPASSWORD")
+    passwords = settings.ledger.passwords if settings.ledger else ()
     plan = Plan(
         settings=settings,
         models=models,
@@ -126,7 +128,7 @@ def make_plan(
         docs=docs,
         dialect=dialect,
         judge=judge,
-        redactor=Redactor(known_keys(models, environment, docs.key_env)),
+        redactor=Redactor((*keys, *passwords)),
     )
     _check_names(plan)
     _check_speaks(plan)

@@ -42,7 +42,7 @@ from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.outcome import Took, make_record, void_verdict
 from pytest_sema_bench.sema.vm import SemaVM, VMInfo, create_vm
-from pytest_sema_bench.settings import Config, Limits
+from pytest_sema_bench.settings import Config, DatabaseUrl, Limits
 from pytest_sema_bench.suite.task import GradeKind, Task
 
 
@@ -56,6 +56,8 @@ class EngineOptions:
     """When the run began, in seconds since the epoch: refusals before that do not concern it."""
     shared: bool = False
     """Whether limits are those of the whole machine, or of this engine alone."""
+    ledger: DatabaseUrl | None = None
+    """The database where limits are those of several machines."""
     patience: Patience | None = None
     record: Path | None = None
     """Folder to write every exchange to."""
@@ -109,7 +111,7 @@ class Resources:
         redactor: Redactor,
     ) -> "Resources":
         """All of it, with the VM started. Raises VMError if that cannot be."""
-        ledger = open_ledger() if options.shared else SqliteLedger(":memory:")
+        ledger = open_ledger(options.ledger) if options.shared else SqliteLedger(":memory:")
         vm = create_vm(backend, n_hosts)
         try:
             info = await vm.info()
@@ -184,6 +186,7 @@ class Resources:
 
     async def close(self) -> None:
         """Close connections and the VM."""
+        self._ledger.stop_waiting()
         clients = (client.close() for client in self._clients.values())
         await asyncio.gather(self.vm.close(), self._search.close(), *clients)
 

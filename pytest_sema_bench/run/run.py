@@ -105,7 +105,7 @@ class Run:
                 self._make_folder()
                 return
             if not self._is_joined:
-                self.remark = mend_ledger()
+                self.remark = None if self.plan.settings.ledger else mend_ledger()
             # Before the folder: a VM that cannot be started leaves no empty one behind.
             self._engine = engine = self._open_engine([item.task for item in items], self.folder)
             self._make_folder()
@@ -209,7 +209,7 @@ class Run:
     def _open_account(self) -> None:
         """Tell the ledger of the run: its cap, and what it has from before."""
         earlier = self._earlier
-        with closing(open_ledger()) as ledger:
+        with closing(open_ledger(self.plan.settings.ledger)) as ledger:
             ledger.start_run(
                 str(self.folder.path),
                 cap_usd=self.plan.cap_usd,
@@ -223,6 +223,7 @@ class Run:
             run=str(self.folder.path),
             started=self.started,
             shared=True,
+            ledger=settings.ledger,
             patience=patience(settings),
             record=settings.record,
             replay=settings.replay,

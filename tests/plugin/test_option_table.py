@@ -240,4 +240,11 @@ def test_the_unknown_key_message_lists_what_can_be_set(tmp_path: Path) -> None:
         read(write(tmp_path, "[tool.sema-bench]\nx = 1\n"))
     known = str(caught.value).partition("known keys are ")[2].split(", ")
     assert known == sorted(known)
-    assert set(BY_NAME) - set(known) == {"model", "docs", "resume", "estimate", "baseline-new"}
+    assert set(BY_NAME) - set(known) == {
+        "model",
+        "docs",
+        "resume",
+        "estimate",
+        "baseline-new",
+        "shard",
+    }
