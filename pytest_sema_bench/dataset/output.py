@@ -111,6 +111,7 @@ def _pyarrow() -> tuple[Any, Any]:
 
 
 def _told(dropped: Dropped) -> Record:
+    # Without the code: what gives a task away is not to be published beside the data.
     told = {
         "id": dropped.row.id,
         "source": dropped.source,
@@ -118,7 +119,6 @@ def _told(dropped: Dropped) -> Record:
         "why": dropped.why.value,
         "detail": dropped.detail,
         "task": dropped.task,
-        "code": dropped.row.code,
     }
     return {key: value for key, value in told.items() if value}
 
