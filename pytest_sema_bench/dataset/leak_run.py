@@ -139,7 +139,8 @@ class Solver:
     async def _pass_screen(self, code: str, tries: Sequence[_Try]) -> list[_Try]:
         """Those whose case gives the value that counts."""
         # What a macro defines, or a program changes, would stand in the way of the next try.
-        alone = "!" in code or any(t.names.keys() & t.target.macros for t in tries)
+        changes = any(name.endswith("!") for name in symbols_in(code))
+        alone = changes or any(t.names.keys() & t.target.macros for t in tries)
         if alone:
             found = [await self._pass_together(code, [tried]) for tried in tries]
             return [tried for passed, _ in found for tried in passed]
