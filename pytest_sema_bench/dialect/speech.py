@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
-from rapidfuzz.distance import Levenshtein
-
 from pytest_sema_bench.dialect.dialect import Dialect
 from pytest_sema_bench.dialect.prose import about_code
 from pytest_sema_bench.dialect.translate import (
@@ -39,7 +37,7 @@ _NAME = r"[^\s()\[\]{}\"';`,@:<>][^\s()\[\]{}\"';`,@:<>]*|[<>]=?"
 _NAMED = re.compile(
     rf"(?P<before>^|^  hint: )(?P<name>{_NAME})(?=: | expects | argument \d| requires )"
     rf"|(?P<at>^  at | in |'| variable: )(?P<there>{_NAME})"
-    r"(?='| \(<input>|$)",
+    r"(?=['\"]| \(<input>|$)",
     re.MULTILINE,
 )
 
@@ -227,6 +225,9 @@ def _offset_before(edits: Sequence[Edit], offset: int) -> int:
 @lru_cache(maxsize=1024)
 def _nearest(name: str, dialect: Dialect) -> str | None:
     """What the VM would advise if it spoke the dialect: it bears with a third of the letters."""
+    # A run in plain Sema has no use for it, and every run imports this.
+    from rapidfuzz.distance import Levenshtein
+
     most = max(1, min(3, len(name.encode()) // 3))
     distances = (
         (Levenshtein.distance(name, word, score_cutoff=most), word) for word in dialect.vocabulary
