@@ -35,7 +35,10 @@ class Measure(Enum):
 
 _OF: dict[Measure, Callable[[Sample], float | None]] = {
     Measure.ROUNDS: lambda sample: sample.rounds,
-    Measure.CALLS: lambda sample: sum(n for _, n in sample.tool_calls),
+    # A baseline file keeps neither, and no calls at all look like none that were kept.
+    Measure.CALLS: lambda sample: (
+        None if sample.rounds is None else sum(n for _, n in sample.tool_calls)
+    ),
     Measure.TOKENS: lambda sample: sample.n_tokens,
     Measure.USD: lambda sample: sample.cost_usd,
 }

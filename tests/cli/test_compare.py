@@ -101,15 +101,21 @@ def test_json_holds_the_comparison_and_the_verdict(runs: Path, capsys: Capture) 
 
 
 def test_a_saved_baseline_stands_for_its_run(runs: Path, capsys: Capture) -> None:
-    """The comparison with it is the same as with the run folder."""
+    """The comparison with it is the same as with the run folder, but for what each item took."""
     path = runs / "baselines" / "m.json"
     assert main(["baseline", "save", str(runs / "a"), "-o", str(path)]) == 0
     assert "m-tools: 40 tasks, 30 of 40 passed" in capsys.readouterr().out
     facts = []
     for base in (path, runs / "a"):
         main(["compare", str(base), str(runs / "worse"), "--json"])
-        facts.append(json.loads(capsys.readouterr().out)["comparisons"])
-    assert facts[0] == facts[1]
+        facts += json.loads(capsys.readouterr().out)["comparisons"]
+    of_file, of_run = facts
+    assert of_file["effort"] == []
+    assert of_run["effort"]
+    not_kept = ("effort", "repaired", "first_parses")
+    assert [{k: v for k, v in fact.items() if k not in not_kept} for fact in facts] == [
+        {k: v for k, v in of_run.items() if k not in not_kept}
+    ] * 2
 
 
 def test_a_thin_baseline_is_saved_with_a_warning(tmp_path: Path, capsys: Capture) -> None:
