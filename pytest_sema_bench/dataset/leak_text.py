@@ -20,7 +20,7 @@ _N_TELLING = 3
 """A run or a shape with fewer tokens than this that are names or constants tells nothing."""
 _N_TASKS = 3
 """Runs of so many tasks are how Sema is written, and so are those in its documentation."""
-_MIN_SHARED, _MIN_SHARE = 4, 0.6
+_MIN_SHARED, _MIN_SHARE = 5, 0.7
 _OPENING = frozenset({"(", "[", "{", "#("})
 _CLOSING = frozenset(")]}")
 _CODE = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
