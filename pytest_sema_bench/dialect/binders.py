@@ -1,6 +1,6 @@
 """Which names the special forms of Sema bind, and where: form by form, by Sema's own names."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from pytest_sema_bench.sema.reader import Form, Kind
@@ -24,35 +24,34 @@ class Visitor(Protocol):
         """The body of a function or a `let`, in which definitions are local."""
         ...
 
-    def pattern(self, form: Form, bound: Bound) -> None:
-        """Parameters or a pattern, in which only what is unquoted is code."""
+    def bind(self, patterns: Sequence[Form], bound: Bound) -> Bound:
+        """What is bound where parameters or patterns are; in them only what is unquoted is code."""
         ...
 
 
 Binder = Callable[[Visitor, Sequence[Form], Bound], None]
 
 
+def pattern_names(forms: Iterable[Form], *, are_keys: bool = False) -> Iterator[tuple[Form, bool]]:
+    """The names in parameters or patterns, and whether each is the key of a map as well."""
+    for form in forms:
+        if form.kind is Kind.ATOM:
+            if form.text[0] not in ":#" and form.text not in _NO_NAMES:
+                yield form, are_keys
+        elif form.kind is Kind.MAP:
+            for key, value in zip(form.children[::2], form.children[1::2], strict=False):
+                yield from pattern_names([value], are_keys=key.text == ":keys")
+        elif form.kind in (Kind.LIST, Kind.VECTOR):
+            yield from pattern_names(form.children, are_keys=are_keys)
+
+
 def names_in(forms: Iterable[Form]) -> Bound:
-    """The names in parameters or patterns."""
-    names: set[str] = set()
-    pending = list(forms)
-    while pending:
-        form = pending.pop()
-        if form.kind is Kind.ATOM and form.text[0] not in ":#" and form.text not in _NO_NAMES:
-            names.add(form.text)
-        elif form.kind in (Kind.LIST, Kind.VECTOR, Kind.MAP):
-            pending.extend(form.children)
-    return frozenset(names)
-
-
-def _bind(visit: Visitor, patterns: Sequence[Form], bound: Bound) -> Bound:
-    for pattern in patterns:
-        visit.pattern(pattern, bound)
-    return bound | names_in(patterns)
+    """The texts of the names in parameters or patterns."""
+    return frozenset(name.text for name, _ in pattern_names(forms))
 
 
 def _function(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
-    visit.body(rest[1:], _bind(visit, rest[:1], bound))
+    visit.body(rest[1:], visit.bind(rest[:1], bound))
 
 
 def _define(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
@@ -62,39 +61,39 @@ def _define(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
         return
     name, *parameters = target.children
     _define(visit, [name], bound)
-    visit.body(rest[1:], _bind(visit, parameters, bound))
+    visit.body(rest[1:], visit.bind(parameters, bound))
 
 
 def _named_function(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     visit.code(rest[0], bound)
-    visit.body(rest[2:], _bind(visit, rest[1:2], bound))
+    visit.body(rest[2:], visit.bind(rest[1:2], bound))
 
 
 def _macro(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     visit.code(rest[0], bound)
-    visit.body(rest[2:], _bind(visit, rest[1:2], bound), is_macro=True)
+    visit.body(rest[2:], visit.bind(rest[1:2], bound), is_macro=True)
 
 
 def _let(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     inner = bound
     if rest[0].kind is Kind.ATOM:
-        inner, rest = bound | names_in(rest[:1]), rest[1:]
+        inner, rest = visit.bind(rest[:1], bound), rest[1:]
     for pattern, values in _bindings(rest):
         visit.all(values, bound)
-        inner |= _bind(visit, [pattern], bound)
+        inner = visit.bind([pattern], inner)
     visit.body(rest[1:], inner)
 
 
 def _let_in_turn(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     for pattern, values in _bindings(rest):
         visit.all(values, bound)
-        bound = _bind(visit, [pattern], bound)
+        bound = visit.bind([pattern], bound)
     visit.body(rest[1:], bound)
 
 
 def _let_recursive(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     bindings = list(_bindings(rest))
-    bound = _bind(visit, [pattern for pattern, _ in bindings], bound)
+    bound = visit.bind([pattern for pattern, _ in bindings], bound)
     for _, values in bindings:
         visit.all(values, bound)
     visit.body(rest[1:], bound)
@@ -102,7 +101,7 @@ def _let_recursive(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
 
 def _do(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     bindings = list(_bindings(rest))
-    inner = _bind(visit, [pattern for pattern, _ in bindings], bound)
+    inner = visit.bind([pattern for pattern, _ in bindings], bound)
     for _, values in bindings:
         visit.all(values[:1], bound)
         visit.all(values[1:], inner)
@@ -121,13 +120,13 @@ def _one_binding(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     """`(when-let (name expr) …)`, also where `else` follows, and `(dotimes (i n) …)`."""
     pattern, *values = rest[0].children or rest[:1]
     visit.all(values, bound)
-    visit.all(rest[1:], _bind(visit, [pattern], bound))
+    visit.all(rest[1:], visit.bind([pattern], bound))
 
 
 def _match(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     visit.code(rest[0], bound)
     for clause in rest[1:]:
-        visit.all(clause.children[1:], _bind(visit, clause.children[:1], bound))
+        visit.all(clause.children[1:], visit.bind(clause.children[:1], bound))
 
 
 def _case(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
@@ -140,14 +139,14 @@ def _case(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
 def _try(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     for form in rest:
         if form.head == "catch" and len(form.children) > 1:
-            visit.all(form.children[2:], _bind(visit, form.children[1:2], bound))
+            visit.all(form.children[2:], visit.bind(form.children[1:2], bound))
         else:
             visit.code(form, bound)
 
 
 def _guard(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     if rest[0].children:
-        inner = _bind(visit, rest[0].children[:1], bound)
+        inner = visit.bind(rest[0].children[:1], bound)
         for clause in rest[0].children[1:]:
             visit.all(clause.children, inner)
     visit.all(rest[1:], bound)
@@ -155,7 +154,7 @@ def _guard(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
 
 def _thread_as(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     visit.code(rest[0], bound)
-    visit.all(rest[2:], _bind(visit, rest[1:2], bound))
+    visit.all(rest[2:], visit.bind(rest[1:2], bound))
 
 
 def record_names(rest: Sequence[Form]) -> list[Form]:

@@ -191,7 +191,7 @@ def speak(dialect: Dialect | None, sources: Sequence[str], own: Iterable[str] = 
     kept = frozenset(own).union(*(kept_names(source, tongue) for source in said))
     edits = tuple(translate(source, tongue, kept) for source in said)
     used = {edit.text for each in edits for edit in each if edit.text.endswith(WRAPPED)}
-    wrappers = [_wrapper(name.removesuffix(WRAPPED), dialect) for name in sorted(used)]
+    wrappers = [_wrapper(name.removesuffix(WRAPPED), dialect, kept) for name in sorted(used)]
     return Speech(
         dialect=dialect,
         said=said,
@@ -201,10 +201,15 @@ def speak(dialect: Dialect | None, sources: Sequence[str], own: Iterable[str] = 
     )
 
 
-def _wrapper(name: str, dialect: Dialect) -> str:
-    order = dialect.orders[name]
+def _wrapper(name: str, dialect: Dialect, kept: frozenset[str]) -> str:
+    """The definition of a function that takes its arguments as the dialect has them."""
+    order = dialect.orders.get(name)
+    if order is None:
+        return f"(define {name}{WRAPPED} {name})"
     given = " ".join(f"a{place + 1}" for place in order)
     called = " ".join(f"a{n + 1}" for n in range(len(order)))
+    if name in kept:  # the program defines another function of that name
+        return f"(define {name}{WRAPPED} ((fn (f) (fn ({given}) (f {called}))) {name}))"
     return f"(define ({name}{WRAPPED} {given}) ({name} {called}))"
 
 

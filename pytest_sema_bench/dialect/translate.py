@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from pytest_sema_bench.dialect.binders import BINDERS, Bound, names_in, record_names
+from pytest_sema_bench.dialect.binders import BINDERS, Bound, names_in, pattern_names, record_names
 from pytest_sema_bench.dialect.dialect import Dialect, special_forms
 from pytest_sema_bench.sema.reader import TOO_DEEP, Form, Kind, ReadError, read_forms
 
@@ -209,21 +209,49 @@ class _Walk:
         """See Visitor."""
         quoted = self._quoted
         self._quoted = Quoted.CODE if is_macro else quoted
-        self.all(forms, bound | _defined(forms, self._tongue))
+        defined = _defined(forms, self._tongue)
+        lost = {name for name in defined if self._lost(name)}
+        self.all(forms, (bound | defined) - lost)
         self._quoted = quoted
 
-    def pattern(self, form: Form, bound: Bound) -> None:
-        """See Visitor."""
+    def bind(self, patterns: Sequence[Form], bound: Bound) -> Bound:
+        """See Visitor.
+
+        A name that the other language lacks is bound under another one, lest it captures what
+        the language's own name becomes; but as a key of a map it must stay.
+        """
+        for pattern in patterns:
+            self._unquoted(pattern, bound)
+        inner = set(bound)
+        for form, is_key in pattern_names(patterns):
+            lost = self._lost(form.text)
+            if lost is None or is_key:
+                inner.add(form.text)
+            else:
+                self.edits.append(Edit(form.start, form.end, lost))
+                inner.discard(form.text)
+        return frozenset(inner)
+
+    def _unquoted(self, form: Form, bound: Bound) -> None:
         if form.kind is Kind.PREFIX:
             self._prefixed(form.text, form.children[0], bound)
         else:
             for child in form.children:
-                self.pattern(child, bound)
+                self._unquoted(child, bound)
+
+    def _lost(self, name: str) -> str | None:
+        """What stands for a name that the other language lacks; None for any other name."""
+        text = self._tongue.name(name, Quoted.CODE)
+        return text if text.endswith(LOST) and name not in self._kept else None
 
     def _atom(self, form: Form, bound: Bound, quoted: Quoted = Quoted.CODE) -> None:
         if form.text in bound or form.text in self._kept:
             return
         text = self._tongue.name(form.text, quoted)
+        taken = text != form.text and (text in bound or text in self._kept)
+        if taken and text not in special_forms():
+            # A function, and what the code binds or the task asks for is called like it.
+            text += WRAPPED
         if quoted is Quoted.CODE and self._tongue.order(form.text) is not None:
             text = self._tongue.adapter(form.text)
         if text != form.text:

@@ -111,3 +111,102 @@ def test_a_dialect_is_a_vm(vm: SemaVM, event_loop_runner: asyncio.Runner) -> Non
     results = event_loop_runner.run(speaker.evaluate(sources, Limits()))
     assert [result.value for result in results] == [None, "8", "7"]
     assert event_loop_runner.run(speaker.info()) == event_loop_runner.run(vm.info())
+
+
+CAPTURED = {
+    "let": (f"({W['let']} ((rest '(5 6))) ({W['rest']} rest))", "(6)"),
+    "let*": (f"({W['let*']} ((if 1) (map if)) ({W['if']} #t ({W['list']} map if) 0))", "(1 1)"),
+    "letrec": (f"({W['letrec']} ((car ({W['fn']} (x) ({W['car']} x)))) (car '(4)))", "4"),
+    "a parameter": (f"(({W['fn']} (list) ({W['list']} list list)) 1)", "(1 1)"),
+    "a rest parameter": (f"(({W['fn']} (a . list) ({W['list']} a list)) 1 2)", "(1 (2))"),
+    "a named let": (
+        f"({W['let']} loop ((rest '(1 2 3)) (count 0))"
+        f" ({W['if']} ({W['null?']} rest) count (loop ({W['rest']} rest) ({W['+']} count 1))))",
+        "3",
+    ),
+    "the name of a let": (
+        f"({W['let']} list ((n 2)) ({W['if']} ({W['=']} n 0) ({W['list']} n)"
+        f" (list ({W['-']} n 1))))",
+        "(0)",
+    ),
+    "a vector pattern": (
+        f"({W['let']} (([first & rest] '(1 2 3))) ({W['list']} ({W['first']} rest) first))",
+        "(2 1)",
+    ),
+    "keys of a map": (
+        f"({W['let']} (({{:keys [list count]}} {{:list '(7 8)}})) ({W['list']} list count))",
+        "((7 8) nil)",
+    ),
+    "a map pattern": (f"({W['let']} (({{:a map}} {{:a 5}})) ({W['list']} map))", "(5)"),
+    "keys in a match": (
+        f"({W['match']} {{:list 3}} ({{:keys [list]}} ({W['list']} list)))",
+        "(3)",
+    ),
+    "a match": (
+        f"({W['match']} '(1 2) ([first & rest] ({W['list']} ({W['first']} rest) first)))",
+        "(2 1)",
+    ),
+    "a guard of a match": (
+        f"({W['match']} 5 (list {W['when']} ({W['>']} list 4) ({W['list']} list)))",
+        "(5)",
+    ),
+    "a definition": (f"({W['define']} list 3) ({W['list']} list)", "(3)"),
+    "a definition inside": (
+        f"({W['define']} (f) ({W['define']} list 3) ({W['list']} list)) (f)",
+        "(3)",
+    ),
+    "a function of that name": (
+        f"({W['define']} (map f xs) ({W['map']} f xs)) (map {W['abs']} '(-1))",
+        "(1)",
+    ),
+    "a caught error": (
+        f"({W['try']} ({W['throw']} 1) (catch list ({W['list']} (:value list))))",
+        "(1)",
+    ),
+    "a loop": (
+        f"({W['do']} ((list 0 ({W['+']} list 1))) (({W['=']} list 2) ({W['list']} list)))",
+        "(2)",
+    ),
+    "dotimes": (
+        f"({W['define']} n 0) ({W['dotimes']} (list 3) ({W['set!']} n ({W['first']}"
+        f" ({W['list']} list)))) n",
+        "2",
+    ),
+    "if-let": (f"({W['if-let']} (list 3) ({W['list']} list) 0)", "(3)"),
+    "as->": (f"({W['as->']} 3 list ({W['list']} list))", "(3)"),
+    "a macro's template": (
+        f"({W['defmacro']} m (x) `({W['let']} ((list ,x)) ({W['list']} list))) (m 3)",
+        "(3)",
+    ),
+    "another order": (
+        f"({W['let']} (({{:keys [nth]}} {{:nth '(5 6)}})) ({W['nth']} 1 nth))",
+        "6",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "value"), CAPTURED.values(), ids=CAPTURED)
+def test_a_variable_called_like_sema_s_function_captures_nothing(
+    told: Told, source: str, value: str
+) -> None:
+    """In a dialect an old name is as good as any other."""
+    assert told(source) == f"Value: {value}"
+
+
+def test_a_variable_is_shown_as_it_was_written(told: Told) -> None:
+    """In frames and in messages about it."""
+    source = f"({W['let']} list ((count 5)) ({W['+']} 1 (list (count 1))))"
+    assert "not callable: 5 (int)" in told(source)
+    assert "lost" not in told(source)
+    assert "at list (<input>" in told(source)
+
+
+def test_an_own_function_may_use_the_one_that_sema_calls_so(
+    vm: SemaVM, event_loop_runner: asyncio.Runner
+) -> None:
+    """A task may ask for a `range`; the dialect's own word still means the VM's."""
+    source = f"({W['define']} (range n) ({W['cons']} ({W['range']} n) :own))"
+    speech = speak(DIALECT, [source], own={"range"})
+    sources = [*speech.sources, "(range 2)"]
+    *_, result = event_loop_runner.run(vm.evaluate(sources, Limits()))
+    assert result.value == "(:own 0 1)"
