@@ -78,21 +78,21 @@ def _let(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     inner = bound
     if rest[0].kind is Kind.ATOM:
         inner, rest = visit.bind(rest[:1], bound), rest[1:]
-    for pattern, values in _bindings(rest):
+    for pattern, values in _bindings(visit, rest, bound):
         visit.all(values, bound)
         inner = visit.bind([pattern], inner)
     visit.body(rest[1:], inner)
 
 
 def _let_in_turn(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
-    for pattern, values in _bindings(rest):
+    for pattern, values in _bindings(visit, rest, bound):
         visit.all(values, bound)
         bound = visit.bind([pattern], bound)
     visit.body(rest[1:], bound)
 
 
 def _let_recursive(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
-    bindings = list(_bindings(rest))
+    bindings = list(_bindings(visit, rest, bound))
     bound = visit.bind([pattern for pattern, _ in bindings], bound)
     for _, values in bindings:
         visit.all(values, bound)
@@ -100,40 +100,52 @@ def _let_recursive(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
 
 
 def _do(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
-    bindings = list(_bindings(rest))
+    bindings = list(_bindings(visit, rest, bound))
     inner = visit.bind([pattern for pattern, _ in bindings], bound)
     for _, values in bindings:
         visit.all(values[:1], bound)
         visit.all(values[1:], inner)
     for form in rest[1:2]:
-        visit.all(form.children, inner)
+        visit.all(_parts(visit, form, inner), inner)
     visit.all(rest[2:], inner)
 
 
-def _bindings(rest: Sequence[Form]) -> Iterable[tuple[Form, Sequence[Form]]]:
+def _bindings(
+    visit: Visitor, rest: Sequence[Form], bound: Bound
+) -> Iterator[tuple[Form, Sequence[Form]]]:
     """The patterns and values of a list of bindings."""
-    entries = rest[0].children if rest else ()
-    return ((e.children[0], e.children[1:]) for e in entries if e.children)
+    for entry in _parts(visit, rest[0], bound) if rest else ():
+        if parts := _parts(visit, entry, bound):
+            yield parts[0], parts[1:]
+
+
+def _parts(visit: Visitor, form: Form, bound: Bound) -> Sequence[Form]:
+    """What a list of the form's own syntax holds; what a template puts there is code."""
+    if form.kind in (Kind.LIST, Kind.VECTOR):
+        return form.children
+    visit.code(form, bound)
+    return ()
 
 
 def _one_binding(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     """`(when-let (name expr) …)`, also where `else` follows, and `(dotimes (i n) …)`."""
-    pattern, *values = rest[0].children or rest[:1]
-    visit.all(values, bound)
-    visit.all(rest[1:], visit.bind([pattern], bound))
+    parts = _parts(visit, rest[0], bound)
+    visit.all(parts[1:], bound)
+    visit.all(rest[1:], visit.bind(parts[:1], bound))
 
 
 def _match(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     visit.code(rest[0], bound)
     for clause in rest[1:]:
-        visit.all(clause.children[1:], visit.bind(clause.children[:1], bound))
+        parts = _parts(visit, clause, bound)
+        visit.all(parts[1:], visit.bind(parts[:1], bound))
 
 
 def _case(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
     visit.code(rest[0], bound)
     for clause in rest[1:]:
         # What stands first in a clause is data, or `else`.
-        visit.all(clause.children[1:], bound)
+        visit.all(_parts(visit, clause, bound)[1:], bound)
 
 
 def _try(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
@@ -145,10 +157,10 @@ def _try(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
 
 
 def _guard(visit: Visitor, rest: Sequence[Form], bound: Bound) -> None:
-    if rest[0].children:
-        inner = visit.bind(rest[0].children[:1], bound)
-        for clause in rest[0].children[1:]:
-            visit.all(clause.children, inner)
+    parts = _parts(visit, rest[0], bound)
+    inner = visit.bind(parts[:1], bound)
+    for clause in parts[1:]:
+        visit.all(_parts(visit, clause, inner), inner)
     visit.all(rest[1:], bound)
 
 
@@ -164,7 +176,7 @@ def record_names(rest: Sequence[Form]) -> list[Form]:
     for index, form in enumerate(others):
         # The constructor comes before its fields, a field before its reader.
         named = form.children[:1] if index == 0 else form.children[1:]
-        names += named if form.children else [form]
+        names += named if form.kind is Kind.LIST else [form]
     return names
 
 

@@ -23,6 +23,8 @@ _DEFINERS = frozenset({"define", "def", "defn", "defun", "defmacro", "define-syn
 _MOST_IN_A_STRING = 150
 """Brackets in an f-string: what it interpolates may be nested too deeply, which is not told."""
 _THREADS = frozenset({"->", "->>", "some->"})
+_HOLE = Form(kind=Kind.ATOM, text="nil", start=0, end=0)
+"""Stands for what `->` puts into a form."""
 _MARKS = {"quote": "'", "quasiquote": "`", "unquote": ",", "unquote-splicing": ",@"}
 
 
@@ -291,6 +293,8 @@ class _Walk:
             self._reorder(head, rest, order, bound)
         elif meaning is not None and meaning in BINDERS and rest:
             self._atom(head, bound)
+            if lacks_one and meaning == "as->":
+                rest = (_HOLE, *rest)
             BINDERS[meaning](self, rest, bound)
         else:
             self._atom(head, bound)

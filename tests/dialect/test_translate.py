@@ -158,6 +158,18 @@ CODE = {
     ),
     "an own function": ("(define (g car) car) (g 1)", f"({W['define']} (g car) car) (g 1)"),
     "a threaded name": ("(-> x car (list 1))", f"({W['->']} x {W['car']} ({W['list']} 1))"),
+    "bindings that a template computes": (
+        "`(let (,(car b)) ,@(cdr b))",
+        f"`({W['let']} (,({W['car']} b)) ,@({W['cdr']} b))",
+    ),
+    "all bindings of a template": (
+        "`(let ,(map f b) (match x ,@(cdr c)))",
+        f"`({W['let']} ,({W['map']} f b) ({W['match']} x ,@({W['cdr']} c)))",
+    ),
+    "as-> within ->": (
+        "(-> x (as-> list (car list)) (as-> car (cdr car)))",
+        f"({W['->']} x ({W['as->']} list ({W['car']} list)) ({W['as->']} car ({W['cdr']} car)))",
+    ),
     "a place in as->": ("(as-> x list (car list))", f"({W['as->']} x list ({W['car']} list))"),
 }
 
