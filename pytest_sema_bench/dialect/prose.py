@@ -33,6 +33,35 @@ _ENGLISH = re.compile(
 )
 
 
+_NO_NAME_BEHIND = frozenset(
+    [
+        "a",
+        "all",
+        "an",
+        "any",
+        "each",
+        "equal",
+        "every",
+        "first",
+        "its",
+        "lower",
+        "no",
+        "one",
+        "other",
+        "that",
+        "the",
+        "this",
+        "title",
+        "to",
+        "upper",
+        "value",
+    ]
+)
+"""Before a name that is a word, they make a word of it: `an angle`, `upper case`."""
+_TELLING_FORMS = frozenset({"case", "match", "try"})
+"""Forms that are words as a rule, but not in a text about forms."""
+
+
 @cache
 def _known() -> Mapping[str, Name]:
     """The names that texts speak of, by themselves."""
@@ -44,12 +73,14 @@ def _unspoken() -> frozenset[str]:
     return frozenset(name.text for name in all_names() if not name.is_documented)
 
 
-def _is_meant(word: str, about: frozenset[str]) -> bool:
-    """Whether a word of a sentence is a name of Sema's there."""
+def _is_meant(word: str, about: frozenset[str], before: str) -> bool:
+    """Whether a word of a sentence, behind another one, is a name of Sema's there."""
     name = _known().get(word)
-    if name is None or name.word is Word.RULE:
+    if name is None or name.word is Word.NO:
+        return name is not None
+    if word not in about or before in _NO_NAME_BEHIND:
         return False
-    return name.word is Word.NO or word in about
+    return name.word is Word.TOO or word in _TELLING_FORMS
 
 
 @lru_cache(maxsize=4096)
@@ -64,10 +95,13 @@ def about_code(
     about: Iterable[str] = (),
     own: frozenset[str] = frozenset(),
     data: frozenset[str] = frozenset(),
+    *,
+    words: bool = True,
 ) -> str:
     """A text about code. `about` are names that it is about, `own` names that stay.
 
     `data` are names that stand for themselves wherever the text does not show whole programs.
+    Without `words` only what is marked as code changes.
     """
     known = frozenset(about)
     kept: list[str] = []
@@ -102,9 +136,11 @@ def about_code(
 
     def word(found: re.Match[str]) -> str:
         name = found["word"]
-        return dialect.name(name) if name not in own | data and _is_meant(name, known) else name
+        before = text[: found.start()].rsplit(None, 1)[-1:]
+        is_meant = _is_meant(name, known, "".join(before).lower())
+        return dialect.name(name) if name not in own | data and is_meant else name
 
-    text = _WORD.sub(word, text)
+    text = _WORD.sub(word, text) if words else text
     for index in reversed(range(len(kept))):
         text = text.replace(f"\0{index}\0", kept[index])
     return text
@@ -159,10 +195,9 @@ def _is_code(form: Form) -> bool:
     if name is None or name.word is Word.NO:
         return name is not None
     rest = form.children[1:]
-    if any(child.kind is not Kind.ATOM for child in rest):
+    words = [child.text for child in rest if child.text.isalpha() and len(child.text) > 2]
+    if any(child.kind is not Kind.ATOM for child in rest) or (rest and not words):
         return True
-    if name.word is Word.RULE and any(
-        child.text.isalpha() and len(child.text) > 2 for child in rest
-    ):
+    if name.word is Word.RULE and not _known().keys() >= {*words}:
         return False
     return bool(rest) and not _ENGLISH.search(form.text.lower())

@@ -155,8 +155,8 @@ class Speech:
         return frozenset(word for text in rest for word in _WORD.findall(text))
 
     def about(self, text: str) -> str:
-        """A sentence about code."""
-        return text if self.dialect is None else about_code(text, self.dialect)
+        """A hint of the VM, in which names stand in brackets or quotes."""
+        return text if self.dialect is None else about_code(text, self.dialect, words=False)
 
     def name(self, name: str) -> str:
         """A name that the VM was given."""

@@ -5,20 +5,25 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pytest_sema_bench.dialect import Dialect, speak
+from pytest_sema_bench.dialect.dialect import special_forms
 from pytest_sema_bench.dialect.prose import about_code, shape_in, source_in
 from pytest_sema_bench.docsearch.corpus import Corpus
 from pytest_sema_bench.docsearch.entry import Entry, Foreign, Hint, Row, Snippet
 from pytest_sema_bench.sema.names import symbols_in
 
-# What says in which order arguments stand, a clause at a time: `Text first, then the count;`
+# What says in which order arguments stand, a clause at a time: `Text first, then the count;`, but
+# not `the function gets the accumulator first`.
 _CLAUSE = re.compile(r"(?<=[;.:]) +")
 _SAYS_ORDER = re.compile(
-    r"\b(?:first|second|last)\b(?!\s+(?:element|item|of|value|one|separator|word|for|result))"
-    r"|comes? (?:first|before)|^Function, start value, list|^Pattern, replacement, text",
+    r"\bcomes? (?:first|before|second|last)\b"
+    r"|^(?:the )?[\w-]+(?: [\w-]+)? first\b(?=[,;.:]|$| for )"
+    r"|^(?:function, start value, list|pattern, replacement, text|text, old, new)"
+    r"|\b(?:first|second|last) argument\b(?! of the function)|^the count comes|, the list second",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\s()\[\],]+")
-_SEE_SHAPE = "What it is given stands in the order that its entry shows."
+_ABOUT_FORMS = ("special-forms", "syntax")
+"""Modules whose sentences speak of forms."""
 
 
 def corpus_in(corpus: Corpus, dialect: Dialect) -> Corpus:
@@ -45,9 +50,10 @@ def row_in(row: Row, dialect: Dialect) -> Row:
 def hint_in(hint: Hint, dialect: Dialect) -> Hint:
     """A hint in the dialect; what it is about is still found in Sema's words."""
     moved = not dialect.orders.keys().isdisjoint(_WORD.findall(hint.text))
+    about = symbols_in(hint.cure.code) | symbols_in(hint.example.code)
     return replace(
         hint,
-        text=about_code(_without_order(hint.text, moved), dialect, symbols_in(hint.cure.code)),
+        text=about_code(_without_order(hint.text, moved, hint.cure.code), dialect, about),
         example=_snippet_in(hint.example, dialect),
         cure=_snippet_in(hint.cure, dialect),
     )
@@ -56,6 +62,8 @@ def hint_in(hint: Hint, dialect: Dialect) -> Hint:
 def entry_in(entry: Entry, dialect: Dialect) -> Entry:
     """An entry in the dialect."""
     about = (*entry.names, *entry.see)
+    if entry.module in _ABOUT_FORMS:
+        about += tuple(special_forms())
     is_notation = entry.module == "syntax"
     names = tuple(
         about_code(name, dialect, [name, *name.split()]) if is_notation else dialect.name(name)
@@ -67,7 +75,7 @@ def entry_in(entry: Entry, dialect: Dialect) -> Entry:
         name=names[0],
         aliases=names[1:],
         shape=shape_in(entry.shape, dialect, entry.names),
-        summary=about_code(_without_order(entry.summary, moved), dialect, about),
+        summary=about_code(_without_order(entry.summary, moved, entry.summary), dialect, about),
         edges=_snippets_in(entry.edges, dialect, about),
         examples=_snippets_in(entry.examples, dialect, about),
         intents=(*entry.intents, *(n for n in entry.names if n in dialect.words)),
@@ -80,7 +88,8 @@ def entry_in(entry: Entry, dialect: Dialect) -> Entry:
 def foreign_in(row: Foreign, dialect: Dialect) -> Foreign:
     """A row of the table of foreign names in the dialect."""
     moved = any(name in dialect.orders for name in row.sema)
-    note = about_code(_without_order(row.note, moved), dialect, row.sema)
+    otherwise = f"Here it is {', '.join(row.sema)}."
+    note = about_code(_without_order(row.note, moved, otherwise), dialect, row.sema)
     return replace(
         row,
         sema=tuple(map(dialect.name, row.sema)),
@@ -110,9 +119,9 @@ def _snippet_in(snippet: Snippet, dialect: Dialect, about: Iterable[str] = ()) -
     )
 
 
-def _without_order(text: str, moved: bool) -> str:
+def _without_order(text: str, moved: bool, otherwise: str) -> str:
     """The text without what would not be true where arguments have changed places."""
     if not moved:
         return text
     kept = [clause for clause in _CLAUSE.split(text) if not _SAYS_ORDER.search(clause)]
-    return " ".join(kept).rstrip(";") or _SEE_SHAPE
+    return " ".join(kept).rstrip(";") or otherwise

@@ -90,3 +90,35 @@ def test_an_example_in_the_dialect_uses_its_names_alone() -> None:
         for snippet in entry.examples:
             left = symbols_in(snippet.code) & old
             assert all(name.isalpha() and len(name) < 9 for name in left), (entry.name, left)
+
+
+FOUND_BY_A_READER = {
+    "else": (["case", "guard", "match"], []),
+    "throw": (["try"], []),
+    "[pattern …]": (["match"], []),
+    "let [a b & rest]": (["define"], []),
+    "angle": ([], ["angle"]),
+    "when-let": ([], ["unless"]),
+}
+
+
+@pytest.mark.parametrize("name", FOUND_BY_A_READER)
+def test_sentences_about_forms_name_them_and_others_stay_english(name: str) -> None:
+    """`a handler of try` is about the form, `an angle in radians` about an angle."""
+    named, words = FOUND_BY_A_READER[name]
+    plain = load_corpus()
+    at = next(i for i, entry in enumerate(plain.entries) if name in entry.names)
+    before = plain.entries[at].summary
+    after = corpus_in(plain, DIALECT).entries[at].summary.replace(",", "").replace(".", "").split()
+    for old in named:
+        assert old in before
+        assert old not in after
+        assert W[old] in after
+    assert all((word in before) == (word in after) for word in words)
+
+
+def test_a_note_about_orders_alone_says_what_there_is_instead() -> None:
+    """Where nothing else is left, the name is."""
+    dialect = make_dialect(11, 1.0)
+    row = next(row for row in corpus_in(load_corpus(), dialect).foreign if "takef" in row.names)
+    assert row.note == f"Here it is {dialect.words['take-while']}, {dialect.words['drop-while']}."
