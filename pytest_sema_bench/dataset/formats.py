@@ -175,6 +175,12 @@ def _rft(row: Row, system: str | None) -> list[Record]:
     return [{"messages": _request(row, system), "ground_truth": ground_truth(row)}]
 
 
+def _grpo(row: Row, system: str | None) -> list[Record]:
+    # As text: a table gives each object the keys of all others, and lists of one kind only.
+    truth = json.dumps(ground_truth(row), ensure_ascii=False)
+    return [{"prompt": _request(row, system), "ground_truth": truth}]
+
+
 def _dpo(row: Row, system: str | None) -> list[Record]:
     prompt, chosen, rejected = _pair(row, as_objects=True)
     return [{"prompt": prompt, "chosen": chosen, "rejected": rejected, **_tools(row)}]
@@ -212,6 +218,7 @@ FORMATS = {
         ("openai", "chat messages, with tools; also for Fireworks", ".jsonl", _openai),
         ("trl", "TRL: prompt and completion as messages, with tools", ".jsonl", _trl),
         ("trl-text", "TRL: prompt and completion as text", ".jsonl", _trl_text),
+        ("trl-grpo", "TRL: prompt and ground truth, for a reward", ".jsonl", _grpo),
         ("fireworks-rft", "messages and ground truth, for a reward", ".jsonl", _rft),
         ("dpo", "TRL: prompt, chosen, rejected", ".jsonl", _dpo),
         ("fireworks-dpo", "input, preferred and other output", ".jsonl", _fireworks_dpo),

@@ -138,7 +138,7 @@ def test_a_trace_keeps_its_weights_for_chat_formats() -> None:
     assert "index" not in call
 
 
-@pytest.mark.parametrize("name", ["fireworks-rft", "verl", "harbor"])
+@pytest.mark.parametrize("name", ["trl-grpo", "fireworks-rft", "verl", "harbor"])
 def test_a_ground_truth_is_what_the_reward_reads(name: str) -> None:
     """What a row is graded by is read by the room `reward`, value and output."""
     for row in fitting(FORMATS[name]):
