@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Compiled modules are worth their files: each run of pytest would compile the plugin anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench test check quick format wheel clean
+.PHONY: bench test check quick train format wheel clean
 
 ## bench: all sixty tasks with the offline reference model, ending in the per-level table
 bench: .venv/ready
@@ -24,6 +24,10 @@ check: .venv/ready
 ## quick: the tests that start neither a VM nor a pytest of their own, in under a minute
 quick: .venv/ready
 	$(BIN)/pytest -n 2 --dist worksteal -q -m "not vm and not pytester and not browser and not chaos"
+
+## train: the tests that train with TRL, which a folder of the user's cache holds
+train: .venv/ready
+	PYTHONPATH="$$(.ci/train_packages $(BIN)/python)" $(BIN)/pytest -q -m train
 
 ## format: let ruff mend what it can
 format: .venv/ready
