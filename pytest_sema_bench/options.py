@@ -321,6 +321,14 @@ OPTIONS = (
         "a PostgreSQL database in which machines share pace, refusals and budget, in place of a "
         "file of this machine",
     ),
+    Option(
+        "run",
+        "NAME",
+        TEXT,
+        "the name of a run in the database of --sema-ledger, whose items all machines share that "
+        "name it",
+        in_file=False,
+    ),
     Option("estimate", None, SWITCH, "say what the run would cost and ask nobody", in_file=False),
 )
 

@@ -168,6 +168,8 @@ class Settings:
     """The share of the items that is asked, with that share of cap and pace; None for all."""
     ledger: DatabaseUrl | None = None
     """The database in which machines share pace, refusals and budget; None for the local file."""
+    run: str | None = None
+    """The name there of a run whose items machines share; None for a run of this machine."""
     estimate: bool = False
     """Only say what the run would cost."""
     docs: str | None = None

@@ -27,6 +27,7 @@ COMMANDS = {
     "merge": ("merge", "make one run of the shards of one"),
     "export": ("export", "a run for Inspect AI, or its records as CSV or Parquet"),
     "import": ("import_log", "a run of a log of Inspect AI, graded again"),
+    "collect": ("merge", "make a run folder of a run that machines share in a database"),
     "report": ("report", "make one HTML file of one run or several"),
     "baseline": ("baseline", "keep a run as what later runs are compared with"),
     "power": ("power", "what a comparison of so many tasks and samples can see"),

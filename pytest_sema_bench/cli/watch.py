@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pytest_sema_bench.errors import BenchError, DatabaseAway
-from pytest_sema_bench.limits import AnyLedger, open_ledger
+from pytest_sema_bench.limits import AnyLedger, account_of, open_ledger
 from pytest_sema_bench.records.follow import Follower, Headway
 from pytest_sema_bench.records.outcome import RunStatus
 from pytest_sema_bench.records.reader import read_manifest
@@ -44,7 +44,7 @@ def _run(arguments: argparse.Namespace) -> int:
             ledger.close()
 
 
-def _watch(path: Path, ledger: AnyLedger | None, *, once: bool) -> int:
+def _watch(path: Path, ledger: "AnyLedger | None", *, once: bool) -> int:
     follower, shown = Follower(path), ""
     live = sys.stdout.isatty() and not once
     while True:
@@ -63,16 +63,17 @@ def _watch(path: Path, ledger: AnyLedger | None, *, once: bool) -> int:
         time.sleep(_EVERY_S if live else _EVERY_LINE_S)
 
 
-def _line(headway: Headway, ledger: AnyLedger | None, path: Path, *, bar: bool) -> str:
+def _line(headway: Headway, ledger: "AnyLedger | None", path: Path, *, bar: bool) -> str:
     is_running = headway.state is RunStatus.RUNNING
     state = None
     if ledger is not None and is_running:
         with suppress(DatabaseAway):  # it is looked at again
-            state = ledger.book.state(str(path.resolve()))
+            name = read_manifest(path).settings.get("run")
+            state = ledger.book.state(account_of(path.resolve(), name))
     return printable(progress_line(headway, state, bar=bar))
 
 
-def _ledger(path: Path) -> AnyLedger | None:
+def _ledger(path: Path) -> "AnyLedger | None":
     """What is known of runs where this one counts its calls; nothing of it is needed."""
     try:
         url = read_manifest(path).settings.get("ledger")

@@ -6,7 +6,14 @@ those of several machines in PostgreSQL (`postgres_ledger`).
 database; `protocol` is what a ledger has to do.
 """
 
-from pytest_sema_bench.limits.ledger import AnyLedger, SqliteLedger, mend_ledger, open_ledger
+from pytest_sema_bench.limits.ledger import (
+    AnyLedger,
+    SqliteLedger,
+    account_of,
+    mend_ledger,
+    needs_psycopg,
+    open_ledger,
+)
 from pytest_sema_bench.limits.limiter import Limiters
 from pytest_sema_bench.limits.protocol import Ledger
 from pytest_sema_bench.limits.run_book import RunState
@@ -17,6 +24,8 @@ __all__ = [
     "Limiters",
     "RunState",
     "SqliteLedger",
+    "account_of",
     "mend_ledger",
+    "needs_psycopg",
     "open_ledger",
 ]

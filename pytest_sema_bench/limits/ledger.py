@@ -222,13 +222,23 @@ def open_ledger(url: DatabaseUrl | None = None) -> "AnyLedger":
         ) from error
 
 
+def needs_psycopg(error: ImportError) -> SettingsError:
+    """What to do where the driver is missing."""
+    return SettingsError(
+        f"--sema-ledger needs psycopg ({error}): pip install 'pytest-sema-bench[postgres]'"
+    )
+
+
+def account_of(folder: Path, shared: str | None) -> str:
+    """Under what name a ledger knows the run in a folder, or that of a name that machines share."""
+    return f"shared run {shared}" if shared else str(folder)
+
+
 def _open_postgres(url: DatabaseUrl) -> "PostgresLedger":
     try:
         from pytest_sema_bench.limits.postgres_ledger import PostgresLedger
     except ImportError as error:
-        raise SettingsError(
-            f"--sema-ledger needs psycopg ({error}): pip install 'pytest-sema-bench[postgres]'"
-        ) from error
+        raise needs_psycopg(error) from error
     return PostgresLedger(url)
 
 

@@ -20,7 +20,7 @@ from pytest_sema_bench.settings import DatabaseUrl
 
 T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
-LEASE_S = 30.0
+LEASE_S = 20.0
 _AGAIN_S = 0.5
 _MOST_TRIES = 8
 _SCHEMA = "sema_bench_1"
@@ -54,6 +54,14 @@ CREATE TABLE runs (
     n_graded integer NOT NULL DEFAULT 0, n_void integer NOT NULL DEFAULT 0, at float8 NOT NULL
 );
 CREATE TABLE notes (run text, note text, at float8 NOT NULL, PRIMARY KEY (run, note));
+CREATE TABLE shared_runs (run text PRIMARY KEY, facets json NOT NULL, content json NOT NULL);
+CREATE SEQUENCE numbers;
+CREATE TABLE items (
+    run text, key text, planned json NOT NULL, place integer NOT NULL,
+    holder text, tried text[] NOT NULL DEFAULT '{}',
+    record text, talk bytea, graded bool, number bigint, PRIMARY KEY (run, key)
+);
+CREATE INDEX ON items (run, number);
 """
 
 

@@ -54,9 +54,7 @@ class Controller:
             raise pytest.UsageError(str(error)) from None
         if self._run.remark is not None:
             say(self._config, self._run.remark)
-        self._showing.enter_context(
-            shown_progress(self._config, self._run.folder, self._run.plan.settings.ledger)
-        )
+        self._showing.enter_context(shown_progress(self._config, self._run))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from pytest_sema_bench.errors import BenchError, DatabaseAway
-from pytest_sema_bench.limits import open_ledger
-from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.limits import account_of, open_ledger
 from pytest_sema_bench.records.follow import Follower
 from pytest_sema_bench.report.progress import progress_line
-from pytest_sema_bench.settings import DatabaseUrl
+from pytest_sema_bench.run.run import Run
+from pytest_sema_bench.settings import Settings
 
 EVERY_S = 15.0
 _LOOK_S = 1.0
@@ -56,15 +56,13 @@ class Terminal:
 
 
 @contextmanager
-def shown_progress(
-    config: pytest.Config, folder: RunFolder, url: DatabaseUrl | None = None
-) -> Iterator[None]:
-    """Show how the run in a folder goes, until this ends, where there is a terminal to show it."""
+def shown_progress(config: pytest.Config, run: Run) -> Iterator[None]:
+    """Show how a run goes, until this ends, where there is a terminal to show it."""
     if not config.pluginmanager.hasplugin("terminalreporter") or config.option.verbose <= -2:
         yield
         return
     terminal = Terminal(config)
-    progress = Progress(folder.path, terminal.write_line, url)
+    progress = Progress(run.folder.path, terminal.write_line, settings=run.plan.settings)
     progress.start()
     try:
         yield
@@ -81,12 +79,16 @@ class Progress:
     """
 
     def __init__(
-        self, folder: Path, write_line: Callable[[str], None], url: DatabaseUrl | None = None
+        self,
+        folder: Path,
+        write_line: Callable[[str], None],
+        *,
+        settings: Settings | None = None,
     ) -> None:
         self._folder = folder
-        self._url = url
+        self._url = settings.ledger if settings else None
         self._is_away = False
-        self._run = str(folder)
+        self._run = account_of(folder, settings.run if settings else None)
         self._write_line = write_line
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="sema-progress", daemon=True)

@@ -21,6 +21,12 @@ def pack(text: str) -> bytes:
     return gzip.compress(f"{text}\n".encode("utf-8", "replace"), _LEVEL, mtime=0)
 
 
+def unpack(member: bytes) -> dict[str, Any]:
+    """The conversation of a member."""
+    talk: dict[str, Any] = json.loads(gzip.decompress(member))
+    return talk
+
+
 def place_of(file: str, offset: int) -> str:
     """What a record says of a conversation that begins at a byte of a file."""
     return f"{file}#{offset}"

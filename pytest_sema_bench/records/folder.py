@@ -49,6 +49,7 @@ class RunFolder:
     ) -> None:
         self.path = path
         self.redactor = redactor or Redactor()
+        self.process = process
         self.session = session
         suffix = f"-{session}" if session > 1 else ""
         self._suffix = f"-{process}{suffix}" if process else suffix

@@ -12,12 +12,13 @@ from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from pytest_sema_bench.errors import CannotWrite
-from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.folder import Ended, RunFolder
 from pytest_sema_bench.records.identity import ItemKey
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.keeper import Keeper
 from pytest_sema_bench.run.resources import EngineOptions, Resources
+from pytest_sema_bench.run.sharing import Sharing
 from pytest_sema_bench.sema.vm import VMInfo
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.suite.task import Task
@@ -41,6 +42,7 @@ class Engine:
         n_hosts: int | None = None,
         options: EngineOptions | None = None,
         limits: Limits | None = None,
+        sharing: Sharing | None = None,
     ) -> None:
         self._begun: set[ItemKey] = set()
         self._ended: dict[ItemKey, Record | Exception] = {}
@@ -50,7 +52,8 @@ class Engine:
         self._is_closed = False
         self._failure: CannotWrite | None = None
         """Why nothing more can be kept, so that nothing more is asked."""
-        self._waiting: asyncio.Queue[WorkItem] = asyncio.Queue()
+        self._sharing = sharing
+        self._waiting: asyncio.Queue[WorkItem] | Sharing = sharing or asyncio.Queue()
         self._places = asyncio.Semaphore(concurrency)
         n_hosts = n_hosts or min(4, os.cpu_count() or 1)
         self._graders = asyncio.Semaphore(n_hosts)
@@ -77,6 +80,8 @@ class Engine:
             raise
         self._keeper = Keeper(folder, self._resources.count)
         self._loop.call_soon_threadsafe(self._begin, self._feed())
+        if sharing is not None:
+            self._loop.call_soon_threadsafe(self._begin, self._hear(sharing))
 
     @property
     def vm_info(self) -> VMInfo:
@@ -142,11 +147,12 @@ class Engine:
     async def _feed(self) -> None:
         """Put one item after the other under way, as places become free."""
         while True:
-            item = await self._waiting.get()
             await self._places.acquire()
             # Answered items stand in this line too: they are graded before another is asked.
             async with self._graders:
                 pass
+            # Last: where machines share a run, nobody else can ask the item from now on.
+            item = await self._waiting.get()
             self._begin(self._carry_out(item))
 
     async def _carry_out(self, item: WorkItem) -> None:
@@ -163,12 +169,28 @@ class Engine:
             async with self._graders:
                 record, transcript = await self._resources.conclude(item, asked, took)
             # A verdict is not lost because the run ends just then.
-            ended = await asyncio.shield(self._keeper.keep((record, transcript)))
+            ended = await asyncio.shield(self._keep((record, transcript)))
         except CannotWrite as error:
             self._fail(error)
             return
         except Exception as error:
             ended = error
+        self._tell(item, ended)
+
+    async def _keep(self, ended: Ended) -> Record:
+        """The record that counts, once it is on disk and where machines share the run."""
+        record = await self._keeper.keep(ended)
+        if self._sharing is None:
+            return record
+        return await self._sharing.keep((record, ended[1]))
+
+    async def _hear(self, sharing: Sharing) -> None:
+        try:
+            await sharing.hear(self._tell)
+        except CannotWrite as error:
+            self._fail(error)
+
+    def _tell(self, item: WorkItem, ended: Record | Exception) -> None:
         with self._news:
             self._ended[item.item] = ended
             self._news.notify_all()
@@ -183,12 +205,16 @@ class Engine:
 
     async def _end(self) -> None:
         """End all items, then what they share."""
+        if self._sharing is not None:
+            self._sharing.shared.stop_waiting()
         left = asyncio.all_tasks()
         for task in self._tasks:
             task.cancel()
         await self._resources.close()
         await _settle(left)
         await self._resources.close_ledger()
+        if self._sharing is not None:
+            self._sharing.shared.close()
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

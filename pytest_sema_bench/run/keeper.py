@@ -2,18 +2,27 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from pytest_sema_bench.records.folder import Ended, RunFolder
+from pytest_sema_bench.records.folder import Ended
 from pytest_sema_bench.records.record import Record
 
 _GATHER_S = 0.005
 """So long the first record waits for others to share its write and its sync."""
 
 
+class Keeping(Protocol):
+    """Where records are kept, such as a RunFolder."""
+
+    def keep(self, ended: Sequence[Ended]) -> list[Record]:
+        """Keep them for good; the records as they are then. Raises CannotWrite."""
+        ...
+
+
 class Keeper:
     """What writes the records of an event loop's items, and tells of them once they are on disk."""
 
-    def __init__(self, folder: RunFolder, tell: Callable[[Sequence[Record]], None]) -> None:
+    def __init__(self, folder: Keeping, tell: Callable[[Sequence[Record]], None]) -> None:
         self._folder = folder
         self._tell = tell
         self._due: list[tuple[Ended, asyncio.Future[Record]]] = []

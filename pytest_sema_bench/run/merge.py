@@ -1,27 +1,19 @@
 """Runs of one shard each made one run, as if it had never been divided."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.records.conversations import read_transcript
-from pytest_sema_bench.records.folder import RunFolder
+from pytest_sema_bench.records.folder import Ended, RunFolder
 from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.reader import RunData, read_run
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.suite import in_order
-from pytest_sema_bench.run.manifest import how_it_ended
+from pytest_sema_bench.run.manifest import facets, how_it_ended
 from pytest_sema_bench.settings import Shard
 
-_OF_A_MACHINE = frozenset(
-    {
-        *("shard", "vm", "suite", "tasks", "report_dir", "record", "replay", "resume", "estimate"),
-        *("concurrency", "timeout_s", "max_cost_usd", "base_url", "api_key_env", "ledger"),
-        *("baseline", "baseline_new", "across", "gate", "must_pass", "fail_under", "confirm"),
-    }
-)
-"""Settings that may differ between shards; of VM, suite and tasks it is compared what they are."""
 _BATCH = 200
 
 
@@ -31,25 +23,42 @@ def merge_shards(paths: Sequence[Path], target: Path) -> RunData:
     Raises SettingsError for what does not belong together, BenchError for what cannot be read.
     """
     shards = _checked([read_run(path, may_be_empty=True) for path in paths])
+    return write_run(target, _in_order(shards), _talks(shards), _content(shards))
+
+
+def write_run(
+    target: Path,
+    items: Iterable[PlannedItem],
+    ended: Iterable[Sequence[Ended]],
+    content: Mapping[str, Any],
+) -> RunData:
+    """A run of these items, records and conversations, written to a new folder.
+
+    `content` is what its run.json says, but for its name and how it ended. Raises SettingsError.
+    """
     if target.exists() and any(target.iterdir()):
         raise SettingsError(f"{target} is there already; name a folder that is not")
-    items = _in_order(shards)
     folder = RunFolder(target)
     try:
         folder.make()
         folder.take()
         folder.write_items(items)
-        for shard in shards:
-            for start in range(0, len(shard.written), _BATCH):
-                batch = shard.written[start : start + _BATCH]
-                folder.keep([(record, _talk(shard.path, record)) for record in batch])
+        for batch in ended:
+            folder.keep(batch)
         run = read_run(target, may_be_empty=True)
-        folder.write_run({**_content(shards), "run": target.name, **how_it_ended(run)})
+        folder.write_run({**content, "run": target.name, **how_it_ended(run)})
     except OSError as error:
         raise SettingsError(f"{target} cannot be written: {error}") from error
     finally:
         folder.close()
     return read_run(target, may_be_empty=True)
+
+
+def _talks(shards: Sequence[RunData]) -> Iterator[list[Ended]]:
+    for shard in shards:
+        for start in range(0, len(shard.written), _BATCH):
+            batch = shard.written[start : start + _BATCH]
+            yield [(record, _talk(shard.path, record)) for record in batch]
 
 
 def _checked(runs: Sequence[RunData]) -> list[RunData]:
@@ -68,8 +77,8 @@ def _checked(runs: Sequence[RunData]) -> list[RunData]:
         stray = next((entry for entry in run.items if not shard.holds(str(entry.item))), None)
         if stray is not None:
             raise SettingsError(f"{run.path}: {stray.item} is not of shard {shard}")
-        for what, value in _facets(run).items():
-            if (wanted := _facets(first).get(what)) != value:
+        for what, value in facets(run.manifest).items():
+            if (wanted := facets(first.manifest).get(what)) != value:
                 raise SettingsError(
                     f"{first.path} and {run.path} are no shards of one run, for they differ in "
                     f"{what}: {wanted} and {value}"
@@ -87,22 +96,6 @@ def _shard(run: RunData) -> Shard:
     if (shard := run.manifest.settings["shard"]) is None:
         raise SettingsError(f"{run.path} is no shard: it was run without --sema-shard")
     return Shard(**shard)
-
-
-def _facets(run: RunData) -> dict[str, object]:
-    """What has to be the same in all shards, by what it is called."""
-    manifest = run.manifest
-    settings = {
-        name: value for name, value in manifest.settings.items() if name not in _OF_A_MACHINE
-    }
-    suite = manifest.content.get("suite") or {}
-    return {
-        "the suite": " ".join(str(suite.get(name)) for name in ("name", "version", "hash")),
-        "the VM": manifest.content.get("vm"),
-        "the grader": manifest.grader,
-        **{f"the setting {name}": value for name, value in settings.items()},
-        **{f"what {name} is asked": value for name, value in manifest.questions.items()},
-    }
 
 
 def _in_order(shards: Sequence[RunData]) -> list[PlannedItem]:

@@ -102,6 +102,8 @@ def make_plan(
     their keys must be there.
     """
     read_choice(settings.vm)  # raises SettingsError for a backend or build there is not
+    if settings.run is not None:
+        _check_shared(settings)
     dialect = read_dialect(settings.dialect)
     registry = load_registry(root)
     models = tuple(
@@ -190,6 +192,18 @@ def _check_names(plan: Plan) -> None:
         seen[question] = name
     for model in plan.models:
         Adaptations(model.adapt)  # raises SettingsError for a name there is no adaptation for
+
+
+def _check_shared(settings: Settings) -> None:
+    if settings.ledger is None:
+        raise SettingsError("--sema-run goes with --sema-ledger, which is missing")
+    for name, why in (
+        ("shard", "what is free goes to whoever asks for it"),
+        ("resume", "the run of that name is taken up by itself"),
+        ("confirm", "every machine would ask again; judge what `sema-bench collect` makes"),
+    ):
+        if getattr(settings, name):
+            raise SettingsError(f"--sema-run and --sema-{name} do not go together: {why}")
 
 
 def _check_speaks(plan: Plan) -> None:

@@ -18,7 +18,7 @@ from pytest_sema_bench.chat import Patience
 from pytest_sema_bench.errors import BenchError, SettingsError, StopAsked
 from pytest_sema_bench.gate.policy import confirmations
 from pytest_sema_bench.gate.verdict import Confirmation
-from pytest_sema_bench.limits import mend_ledger, open_ledger
+from pytest_sema_bench.limits import account_of, mend_ledger, open_ledger
 from pytest_sema_bench.records.folder import RunFolder, check_writable
 from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.records.reader import RUN_FILE
@@ -29,6 +29,7 @@ from pytest_sema_bench.run.manifest import Manifest
 from pytest_sema_bench.run.plan import Plan
 from pytest_sema_bench.run.resources import EngineOptions
 from pytest_sema_bench.run.resume import ResumedRun, find_resumed, read_resumed
+from pytest_sema_bench.run.sharing import Sharing, sharing_of
 from pytest_sema_bench.settings import Settings
 from pytest_sema_bench.suite.folder import Suite, suite_of
 from pytest_sema_bench.suite.task import Task, check_one_suite, check_unique, load_tasks
@@ -67,6 +68,7 @@ class Run:
         self._n_processes = n_processes
         self._is_joined = is_joined
         self._tasks: dict[str, Task] = {}
+        self._account = account_of(folder.path, plan.settings.run)
         self._suite: Suite | None = suite_of(plan.tasks_root)
         self._engine: Engine | BenchError = BenchError("the run has not begun")
 
@@ -107,7 +109,12 @@ class Run:
             if not self._is_joined:
                 self.remark = None if self.plan.settings.ledger else mend_ledger()
             # Before the folder: a VM that cannot be started leaves no empty one behind.
-            self._engine = engine = self._open_engine([item.task for item in items], self.folder)
+            sharing = sharing_of(self.plan.settings, self.folder) if items else None
+            self._engine = engine = self._open_engine(
+                [item.task for item in items], self.folder, sharing
+            )
+            if sharing is not None:
+                sharing.join(self.manifest.content(items, engine.vm_info, self.started), items)
             self._make_folder()
             if not self._is_joined:
                 self._open_account()
@@ -211,33 +218,40 @@ class Run:
         earlier = self._earlier
         with closing(open_ledger(self.plan.settings.ledger)) as ledger:
             ledger.start_run(
-                str(self.folder.path),
+                self._account,
                 cap_usd=self.plan.cap_usd,
                 spent_usd=earlier.spent_usd if earlier else 0.0,
                 n_graded=len(earlier.verdicts) if earlier else 0,
             )
 
-    def _open_engine(self, tasks: Sequence[Task], folder: RunFolder) -> Engine:
+    def _open_engine(
+        self, tasks: Sequence[Task], folder: RunFolder, sharing: Sharing | None = None
+    ) -> Engine:
         settings = self.plan.settings
-        options = EngineOptions(
-            run=str(self.folder.path),
-            started=self.started,
-            shared=True,
-            ledger=settings.ledger,
-            patience=patience(settings),
-            record=settings.record,
-            replay=settings.replay,
-            docs=self.plan.docs,
-            dialect=self.plan.dialect,
-        )
         return Engine(
             folder,
             tasks,
             backend=settings.vm,
             concurrency=settings.concurrency,
             n_hosts=max(1, min(_MAX_HOSTS, os.cpu_count() or 1) // self._n_processes),
-            options=options,
+            options=_engine_options(self.plan, self._account, self.started),
+            sharing=sharing,
         )
+
+
+def _engine_options(plan: Plan, account: str, started: float) -> EngineOptions:
+    settings = plan.settings
+    return EngineOptions(
+        run=account,
+        started=started,
+        shared=True,
+        ledger=settings.ledger,
+        patience=patience(settings),
+        record=settings.record,
+        replay=settings.replay,
+        docs=plan.docs,
+        dialect=plan.dialect,
+    )
 
 
 def make_run(plan: Plan, report_dir: Path, started: float) -> Run:

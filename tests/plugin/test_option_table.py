@@ -247,4 +247,5 @@ def test_the_unknown_key_message_lists_what_can_be_set(tmp_path: Path) -> None:
         "estimate",
         "baseline-new",
         "shard",
+        "run",
     }
