@@ -56,6 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # As it ends, Python flushes standard output again and would complain of it there.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise  # no file that the user has named is at fault
+        print(f"sema-bench: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 3
     return status
 
 

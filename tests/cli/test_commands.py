@@ -9,6 +9,7 @@ import pytest
 
 from pytest_sema_bench import cli
 from pytest_sema_bench.cli import COMMANDS, main
+from tests.samples.outcomes import records_of, tasks_of, write_run
 
 
 def test_each_command_has_its_module(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,3 +48,16 @@ def test_an_unknown_command_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         main(["taks"])
     assert ended.value.code == 2
     assert "'tasks'" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder named as the output, or a file as its folder, ends with status 3 and its name."""
+    run, file = tmp_path / "run", tmp_path / "file"
+    write_run(run, records_of(tasks_of("pf")))
+    file.touch()
+    for output in (run, file / "below"):
+        for command in (["export", "--format", "csv"], ["baseline", "save"]):
+            assert main([*command, str(run), "-o", str(output)]) == 3
+            assert str(output if output == run else file) in capsys.readouterr().err
