@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from pytest_sema_bench.errors import BenchError, SettingsError
-from pytest_sema_bench.limits.postgres import LOCK, Connection, Database
+from pytest_sema_bench.limits.postgres import LEASE_S, LOCK, Connection, Database
 from pytest_sema_bench.records.conversations import pack, unpack
 from pytest_sema_bench.records.folder import Ended, RunFolder
 from pytest_sema_bench.records.items import PlannedItem
@@ -35,10 +35,12 @@ class SharedContent:
 class SharedRun:
     """The run, as one process takes part in it."""
 
-    def __init__(self, url: DatabaseUrl, name: str, folder: RunFolder) -> None:
+    def __init__(
+        self, url: DatabaseUrl, name: str, folder: RunFolder, *, lease_s: float = LEASE_S
+    ) -> None:
         """`folder` gets what others have done. Raises SettingsError for an unusable database."""
         self.name = name
-        self._database = Database(url)
+        self._database = Database(url, lease_s=lease_s)
         # What came from there goes before what this process may have done late, and so does the
         # name of its file, in the order in which files are read.
         number = "".join(filter(str.isdigit, folder.process or "0"))
