@@ -44,11 +44,13 @@ class Answers:
         options = EngineOptions(
             run=f"{journal}#{time.time_ns()}",
             shared=True,
+            ledger=settings.ledger,
             patience=patience(settings),
             record=settings.record,
             replay=settings.replay,
         )
-        mend_ledger()
+        if settings.ledger is None:
+            mend_ledger()
         resources = await Resources.open(
             settings.vm,
             (),
@@ -60,7 +62,7 @@ class Answers:
         )
         # A replay is free and must not depend on what was asked before.
         answers = cls(plan, resources, None if settings.replay else journal)
-        with closing(open_ledger()) as ledger:
+        with closing(open_ledger(settings.ledger)) as ledger:
             ledger.start_run(
                 options.run, cap_usd=settings.max_cost_usd, spent_usd=answers.spent_usd
             )

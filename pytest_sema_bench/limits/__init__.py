@@ -1,7 +1,8 @@
 """When a call may be sent: concurrency, rates, circuit breaker and budget, shared by processes.
 
 All processes of a machine meet in one small SQLite database in the cache folder (`ledger`), or
-those of several machines in PostgreSQL (`postgres_ledger`).
+those of several machines in PostgreSQL (`postgres_ledger`), where they can share the items of a run
+too (`shared_run`).
 `limiter` is what a chat client waits at; `standing` and `throttle` hold the rules, without any
 database; `protocol` is what a ledger has to do.
 """
