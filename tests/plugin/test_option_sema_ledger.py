@@ -75,14 +75,18 @@ def test_a_database_that_stops_is_waited_for(
     assert chat_server.n_requests == 2 * 16
 
 
+@pytest.mark.parametrize("shared", [(), ("--sema-run=big",)], ids=["its own run", "shared run"])
 def test_ctrl_c_is_heard_while_the_database_is_away(
-    bench_dir: BenchDir, chat_server: ChatServer, database: PostgresServer
+    bench_dir: BenchDir,
+    chat_server: ChatServer,
+    database: PostgresServer,
+    shared: tuple[str, ...],
 ) -> None:
     """What has ended is kept."""
     chat_server.play(bench_dir.script())
     run = bench_dir.start(
         *bench_dir.asking(chat_server),
-        *("--sema-samples=20", "--sema-concurrency=1", "-p", "no:xdist"),
+        *("--sema-samples=20", "--sema-concurrency=1", "-p", "no:xdist", *shared),
         f"--sema-ledger={database.url.full}",
     )
     wait_until(lambda: chat_server.n_requests >= 4)
