@@ -1,7 +1,7 @@
 """A suite of small tasks made on the spot: what is trained on, and what is measured with.
 
-Both hold the same kinds of functions, each of another number, so that a model of a million
-parameters can learn them, and nothing that is measured has been trained on.
+Both hold the same kinds of functions, each of another number, so that a very small model
+can learn them, and nothing that is measured has been trained on.
 """
 
 import json
