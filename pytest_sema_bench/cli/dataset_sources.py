@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pytest_sema_bench.cli.suite_option import add_suite_option
@@ -104,17 +105,18 @@ async def _traces(arguments: argparse.Namespace, vm: SemaVM, sifting: Sifting) -
 
 
 def _number(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 2**31:
-        raise argparse.ArgumentTypeError(f"found {text}, expected a number from 0 to 2147483647")
-    return number
+    return _within(text, 0, 2**31 - 1)
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= _MOST_PROGRAMS:
-        raise argparse.ArgumentTypeError(f"found {text}, expected 1 to {_MOST_PROGRAMS}")
-    return number
+    return _within(text, 1, _MOST_PROGRAMS)
+
+
+def _within(text: str, least: int, most: int) -> int:
+    with suppress(ValueError):
+        if least <= int(text) <= most:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"found {text!r}, expected a number from {least} to {most}")
 
 
 def _licence(arguments: argparse.Namespace) -> str:

@@ -193,10 +193,9 @@ def _add_search(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 1")
+    return int(text)
 
 
 def _search(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:

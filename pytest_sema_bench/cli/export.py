@@ -40,6 +40,9 @@ def _export(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> i
         return 0
     if arguments.run_folder is None or arguments.output is None:
         parser.error("name a run folder, and with -o what to write")
+    meant = arguments.output.suffix.removeprefix(".")
+    if arguments.format == "inspect" and meant in _FRAMES:
+        parser.error(f"{arguments.output} is named after a table: add --format {meant}")
     run = read_run(arguments.run_folder)
     if arguments.format in _FRAMES:
         _FRAMES[arguments.format](arguments.output, run.records)

@@ -10,7 +10,7 @@ from pytest_sema_bench.errors import BenchError, DatabaseAway
 from pytest_sema_bench.limits import AnyLedger, account_of, open_ledger
 from pytest_sema_bench.records.follow import Follower, Headway
 from pytest_sema_bench.records.outcome import RunStatus
-from pytest_sema_bench.records.reader import read_manifest
+from pytest_sema_bench.records.reader import RUN_FILE, read_manifest, record_files
 from pytest_sema_bench.report.progress import progress_line
 from pytest_sema_bench.report.text import printable
 from pytest_sema_bench.settings import DatabaseUrl
@@ -36,6 +36,8 @@ def _run(arguments: argparse.Namespace) -> int:
     path: Path = arguments.run_folder
     if not path.is_dir():
         raise BenchError(f"there is no run folder {path}")
+    if not record_files(path) and not (path / RUN_FILE).exists():
+        raise BenchError(f"{path}: no run folder: it holds no records*.jsonl")
     ledger = _ledger(path)
     try:
         return _watch(path, ledger, once=arguments.once)

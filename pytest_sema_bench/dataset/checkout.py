@@ -17,7 +17,7 @@ def source_files(source: Path, pattern: str) -> list[tuple[Path, str]]:
     if source.is_file():
         return [(source, source.name)]
     if not source.is_dir():
-        raise SettingsError(f"there is no {source}; expected a checkout of Sema's repository")
+        raise _missing(source)
     found = (path for path in source.rglob(pattern) if path.is_file())
     named = ((path, path.relative_to(source)) for path in found)
     return sorted((path, name.as_posix()) for path, name in named if not _BUILT & {*name.parts})
@@ -27,6 +27,8 @@ def licence_of(source: Path, given: str | None) -> str:
     """The given licence, or that of the checkout. Raises SettingsError where nobody tells it."""
     if given:
         return given
+    if not source.exists():
+        raise _missing(source)
     data = read_toml(source / "Cargo.toml").data if source.is_dir() else {}
     for table in (data, data.get("workspace", {})):
         told = table.get("package", {}).get("license") if isinstance(table, dict) else None
@@ -35,6 +37,10 @@ def licence_of(source: Path, given: str | None) -> str:
     raise SettingsError(
         f"{source}: no `license` in a Cargo.toml there; say what the rows are under, --licence MIT"
     )
+
+
+def _missing(source: Path) -> SettingsError:
+    return SettingsError(f"there is no {source}; expected a checkout of Sema's repository")
 
 
 def read_source(path: Path) -> str:

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from pytest_sema_bench.errors import TaskError
+from pytest_sema_bench.errors import SettingsError, TaskError
 from pytest_sema_bench.records.suite import level_name
 from pytest_sema_bench.sema.reader import single_datum
 from pytest_sema_bench.suite.folder import (
@@ -120,8 +120,13 @@ class Task:
 
 
 def load_tasks(path: Path) -> tuple[Task, ...]:
-    """All tasks at or below `path`, in file order. Raises TaskError at the first bad file."""
+    """All tasks at or below `path`, in file order.
+
+    Raises TaskError at the first bad file, SettingsError where there is none.
+    """
     tasks = tuple(load_task(file) for file in find_task_files(path))
+    if not tasks:
+        raise SettingsError(f"no task files (*.yaml) at {path}")
     check_unique(tasks)
     return tasks
 

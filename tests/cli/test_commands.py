@@ -61,3 +61,40 @@ def test_a_place_that_cannot_be_written_is_told(
         for command in (["export", "--format", "csv"], ["baseline", "save"]):
             assert main([*command, str(run), "-o", str(output)]) == 3
             assert str(output if output == run else file) in capsys.readouterr().err
+
+
+WRONG = {
+    "no number": (["dataset", "fuzz", "x", "-n", "many"], "found 'many', expected a number from 1"),
+    "no seed": (["dataset", "fuzz", "x", "--seed", "-1"], "found '-1', expected a number from 0"),
+    "no whole number": (["docs", "search", "x", "--top", "two"], "found 'two', expected a whole"),
+    "below none": (["tasks", "check", "--max-mutants", "-1"], "found '-1', expected a whole"),
+    "no checkout": (["dataset", "extract", "nowhere"], "there is no nowhere; expected a checkout"),
+    "no format": (
+        ["export", "run", "-o", "r.csv"],
+        "r.csv is named after a table: add --format csv",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_command_line_says_what_was_found(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 2, and words about what the user wrote, not about our code."""
+    argv, said = WRONG[name]
+    try:
+        status = main(argv)
+    except SystemExit as ended:
+        status = int(str(ended.code))
+    assert status == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_place_without_tasks_or_run_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is graded against no tasks, nor a folder watched that is no run."""
+    assert main(["grade", "--tasks", str(tmp_path), "-"]) == 3
+    assert f"no task files (*.yaml) at {tmp_path}" in capsys.readouterr().err
+    assert main(["watch", str(tmp_path)]) == 3
+    assert "no run folder: it holds no records*.jsonl" in capsys.readouterr().err
