@@ -116,7 +116,7 @@ def _check_records(
             faults.append(f"{path}:{number}: is not what its row in {path.parent / 'rows'} gives")
     if len(found) + len(unread) != len(expected):
         faults.append(
-            f"{path}:{len(found)}: {len(found)} records, expected {len(expected)} by the rows"
+            f"{path}:{len(found) or 1}: {len(found)} records, expected {len(expected)} by the rows"
         )
     return len(found), faults + unread
 

@@ -157,6 +157,8 @@ def tasks_root(settings: Settings) -> Path:
     root = (settings.tasks or suite_folder(settings.suite)).resolve()
     if settings.tasks is not None and not find_task_files(root):
         raise SettingsError(f"--sema-tasks: no task files (*.yaml) in {settings.tasks}")
+    if root.is_file() and root.suffix not in (".yaml", ".yml"):
+        raise SettingsError(f"--sema-tasks: {settings.tasks} is no task file (*.yaml)")
     return root
 
 

@@ -30,3 +30,11 @@ def test_a_folder_without_tasks_is_a_usage_error(bench_dir: BenchDir) -> None:
     result = bench_dir.run_here(REFERENCE, "--sema-tasks=none")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: --sema-tasks: no task files (?.yaml) in *none"])
+
+
+def test_a_file_that_is_no_task_is_a_usage_error(bench_dir: BenchDir) -> None:
+    """It is named by the option, before pytest misses it among what it can collect."""
+    (bench_dir.path / "notes.md").touch()
+    result = bench_dir.run_here(REFERENCE, "--sema-tasks=notes.md")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --sema-tasks: *notes.md is no task file (?.yaml)"])
