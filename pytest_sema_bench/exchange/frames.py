@@ -4,6 +4,7 @@ import csv
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,7 @@ class Column:
 
 
 def _field(name: str, kind: type, meaning: str) -> Column:
-    def value(record: Record) -> Any:
-        return getattr(record, name)
-
-    return Column(name=name, type=kind, meaning=meaning, of=value)
+    return Column(name=name, type=kind, meaning=meaning, of=attrgetter(name))
 
 
 COLUMNS = (

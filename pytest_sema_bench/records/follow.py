@@ -7,7 +7,7 @@ from pathlib import Path
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.records.identity import ItemKey
 from pytest_sema_bench.records.outcome import RunStatus
-from pytest_sema_bench.records.reader import read_items, read_manifest, record_files
+from pytest_sema_bench.records.reader import ITEMS_FILE, read_items, read_manifest, record_files
 from pytest_sema_bench.records.record import Record
 
 
@@ -59,6 +59,7 @@ class Follower:
         self._ends: dict[ItemKey, tuple[bool, bool]] = {}
         """Whether each item is graded, and whether it passed."""
         self._spent_usd: float | None = 0.0
+        self._items_stamp, self._n_items = -1, 0
         self._n_before: int | None = None
         self._n_seen = 0
         self._since = self._last = time.monotonic()
@@ -73,7 +74,7 @@ class Follower:
         ends = self._ends.values()
         n_graded = sum(graded for graded, _ in ends)
         return Headway(
-            n_items=len(read_items(self._path)),
+            n_items=self._count_items(),
             n_graded=n_graded,
             n_pass=sum(passed for _, passed in ends),
             n_void=len(ends) - n_graded,
@@ -83,6 +84,16 @@ class Follower:
             quiet_s=now - self._last,
             state=read_manifest(self._path).state,
         )
+
+    def _count_items(self) -> int:
+        """What the run set out to do; a long list, which is read anew only once it has changed."""
+        try:
+            stamp = (self._path / ITEMS_FILE).stat().st_mtime_ns
+        except OSError:
+            return 0
+        if stamp != self._items_stamp:
+            self._items_stamp, self._n_items = stamp, len(read_items(self._path))
+        return self._n_items
 
     def _read_on(self, path: Path) -> None:
         start = self._offsets.get(path, 0)

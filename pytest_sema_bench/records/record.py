@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,6 +161,14 @@ class Record:
             return cls(**{k: v for k, v in data.items() if k in known})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BenchError(f"not a record: {error}") from error
+
+
+def by_setup(records: Iterable[Record]) -> dict[Setup, list[Record]]:
+    """The records of each model and configuration, in order of appearance."""
+    groups: dict[Setup, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.setup, []).append(record)
+    return groups
 
 
 def content_key(**parts: object) -> str:

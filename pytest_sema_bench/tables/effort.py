@@ -6,7 +6,7 @@ from statistics import fmean, median
 
 from pytest_sema_bench.gate.effort import Measure
 from pytest_sema_bench.records.identity import Setup
-from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.record import Record, by_setup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +31,8 @@ class EffortTable:
 
 def make_effort_tables(records: Iterable[Record]) -> tuple[EffortTable, ...]:
     """A table for each model and configuration, in order of appearance."""
-    groups: dict[Setup, list[Record]] = {}
-    for record in records:
-        if record.graded:
-            groups.setdefault(record.setup, []).append(record)
-    everything = [record for members in groups.values() for record in members]
-    caps = {m: max((_of(r, m) or 0.0 for r in everything), default=0.0) for m in Measure}
+    graded = [record for record in records if record.graded]
+    caps = {m: max((_of(r, m) or 0.0 for r in graded), default=0.0) for m in Measure}
     return tuple(
         EffortTable(
             setup=setup,
@@ -44,7 +40,7 @@ def make_effort_tables(records: Iterable[Record]) -> tuple[EffortTable, ...]:
             n_graded=len(members),
             by_measure={m: _effort(members, m, caps[m]) for m in Measure},
         )
-        for setup, members in groups.items()
+        for setup, members in by_setup(graded).items()
     )
 
 

@@ -11,7 +11,7 @@ from statistics import median
 
 from pytest_sema_bench.gate.stats import wilson_interval
 from pytest_sema_bench.records.identity import Setup
-from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.record import Record, by_setup
 
 _MOST_COMMON = 3
 
@@ -80,11 +80,8 @@ class FailureTable:
 
 def make_failure_tables(records: Iterable[Record]) -> tuple[FailureTable, ...]:
     """A table for each model and configuration that says what it tried, in order of appearance."""
-    groups: dict[Setup, list[Record]] = {}
-    for record in records:
-        if record.graded and record.tries is not None:
-            groups.setdefault(record.setup, []).append(record)
-    return tuple(_table(setup, members) for setup, members in groups.items())
+    telling = (record for record in records if record.graded and record.tries is not None)
+    return tuple(_table(setup, members) for setup, members in by_setup(telling).items())
 
 
 def _table(setup: Setup, records: Sequence[Record]) -> FailureTable:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_sema_bench.records.identity import Setup
-from pytest_sema_bench.records.record import Record
+from pytest_sema_bench.records.record import Record, by_setup
 from pytest_sema_bench.records.suite import OTHER, in_order
 
 _MOST_COMMON = 3
@@ -48,10 +48,8 @@ def make_error_tables(
 
     `levels` is their order in the suite, () if that is not known.
     """
-    groups: dict[Setup, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record.setup, []).append(record)
-    return tuple(_table(setup, members, levels) for setup, members in groups.items())
+    groups = by_setup(records).items()
+    return tuple(_table(setup, members, levels) for setup, members in groups)
 
 
 def _table(setup: Setup, records: list[Record], levels: Sequence[str]) -> ErrorTable:
@@ -72,15 +70,11 @@ def _table(setup: Setup, records: list[Record], levels: Sequence[str]) -> ErrorT
         )
         for error_class, counts in by_class.items()
     ]
-    saw = [r for r in records if r.graded and any(map(_by_tool, r.vm_errors))]
+    repaired = [r for record in records if (r := record.repaired) is not None]
     return ErrorTable(
         setup=setup,
         levels=tuple(in_order((name for row in rows for name in row.by_level), levels)),
         rows=tuple(sorted(rows, key=lambda row: (-row.n_total, row.error_class))),
-        n_saw_error=len(saw),
-        n_recovered=sum(record.passed for record in saw),
+        n_saw_error=len(repaired),
+        n_recovered=sum(repaired),
     )
-
-
-def _by_tool(error: dict[str, object]) -> bool:
-    return error["where"] == "tool"
