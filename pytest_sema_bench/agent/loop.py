@@ -21,7 +21,7 @@ from pytest_sema_bench.catalog.models import TextToolCalls
 from pytest_sema_bench.chat import ChatReply
 from pytest_sema_bench.chat.reply import reasoning_field
 from pytest_sema_bench.dialect import Dialect
-from pytest_sema_bench.dialect.prose import about_code
+from pytest_sema_bench.docsearch.in_dialect import prompt_in
 from pytest_sema_bench.docsearch.search import Found
 from pytest_sema_bench.errors import BenchError, ModelError
 from pytest_sema_bench.grading import VMFailure
@@ -283,7 +283,7 @@ def system_prompt(config: Config, sema: str | None = None, dialect: Dialect | No
     if config.system_prompt is None:
         text = text_on(text, sema or pinned_version())
     if dialect is not None:
-        text = f"{about_code(text, dialect, about=['let']).strip()}\n\n{_prompt('dialect.md')}"
+        text = f"{prompt_in(text, dialect)}\n\n{_prompt('dialect.md')}"
     if not config.has_tools:
         return text.strip()
     return f"{text.strip()}\n\n{about_tools(config.tools, config.max_rounds)}"

@@ -16,7 +16,7 @@ from pytest_sema_bench.sema.reader import Form, Kind, ReadError, read_form, read
 FENCED = re.compile(r"^```(?P<tag>[\w+-]*)[ \t]*\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL)
 OURS = ("", "sema")
 """Tags of blocks that hold Sema; all others are of another language."""
-_TICKED = re.compile(r"(?<!`)(`{1,2})([^`\n]+)\1(?!`)")
+TICKED = re.compile(r"(?<!`)(`{1,2})([^`\n]+)\1(?!`)")
 # `` `second` (nth) ``: what is said to do for it. NUL stands for code that is done with.
 _INSTEAD = re.compile(r"(?<=\0 \()[^()\0]+(?=\))")
 # `string/join`, `set!`, `->>`: what stands between blanks and punctuation.
@@ -125,7 +125,7 @@ def about_code(
         said = dialect.name(code) if is_name else source_in(code, dialect, stays)
         return keep(found[1] + said + found[1])
 
-    text = _TICKED.sub(ticked, FENCED.sub(fenced, text))
+    text = TICKED.sub(ticked, FENCED.sub(fenced, text))
 
     def instead(found: re.Match[str]) -> str:
         names = found[0].split(", ")

@@ -6,18 +6,20 @@ from dataclasses import replace
 
 from pytest_sema_bench.dialect import Dialect, speak
 from pytest_sema_bench.dialect.dialect import special_forms
-from pytest_sema_bench.dialect.prose import about_code, shape_in, source_in
-from pytest_sema_bench.docsearch.corpus import Corpus
+from pytest_sema_bench.dialect.prose import FENCED, TICKED, about_code, shape_in, source_in
+from pytest_sema_bench.docsearch.corpus import Corpus, load_corpus
 from pytest_sema_bench.docsearch.entry import Entry, Foreign, Hint, Row, Snippet
 from pytest_sema_bench.sema.names import symbols_in
 
 # What says in which order arguments stand, a clause at a time: `Text first, then the count;`, but
 # not `the function gets the accumulator first`.
 _CLAUSE = re.compile(r"(?<=[;.:]) +")
+_SENTENCE = re.compile(r"(?<=[;.]) +")
 _SAYS_ORDER = re.compile(
     r"\bcomes? (?:first|before|second|last)\b"
     r"|^(?:the )?[\w-]+(?: [\w-]+)? first\b(?=[,;.:]|$| for )"
     r"|^(?:function, start value, list|pattern, replacement, text|text, old, new)"
+    r"|\(function first\)"
     r"|\b(?:first|second|last) argument\b(?! of the function)|^the count comes|, the list second",
     re.IGNORECASE,
 )
@@ -36,6 +38,31 @@ def corpus_in(corpus: Corpus, dialect: Dialect) -> Corpus:
         entries=tuple(entry_in(entry, dialect) for entry in corpus.entries),
         foreign=tuple(foreign_in(row, dialect) for row in corpus.foreign),
     )
+
+
+def prompt_in(text: str, dialect: Dialect) -> str:
+    """A system prompt in the dialect.
+
+    A name that its sentences speak of and its code does not show says nothing in a dialect: behind
+    the text such names stand with their calls and what they do.
+    """
+    shown = symbols_in(" ".join(block["body"] for block in FENCED.finditer(text)))
+    named = dict.fromkeys(found[2] for found in TICKED.finditer(FENCED.sub("", text)))
+    entries = {name: entry for entry in load_corpus().entries for name in entry.names}
+    silent = [n for n in named if n in entries and shown.isdisjoint(entries[n].names)]
+
+    def told(line: str) -> str:
+        moved = not dialect.orders.keys().isdisjoint(found[2] for found in TICKED.finditer(line))
+        return _without_order(line, moved, "", _SENTENCE)
+
+    def meaning(name: str) -> str:
+        entry = entry_in(entries[name], dialect)
+        call = entry.shape.replace(f"({entry.name} ", f"({dialect.name(name)} ")
+        return f"- `{call}`: {entry.summary}"
+
+    said = about_code("\n".join(map(told, text.split("\n"))), dialect, about=["let"]).strip()
+    meanings = [meaning(name) for name in silent if name in dialect.words]
+    return "\n".join([said, *(["\nOf the names above:\n", *meanings] if meanings else [])])
 
 
 def row_in(row: Row, dialect: Dialect) -> Row:
@@ -119,9 +146,11 @@ def _snippet_in(snippet: Snippet, dialect: Dialect, about: Iterable[str] = ()) -
     )
 
 
-def _without_order(text: str, moved: bool, otherwise: str) -> str:
+def _without_order(
+    text: str, moved: bool, otherwise: str, between: re.Pattern[str] = _CLAUSE
+) -> str:
     """The text without what would not be true where arguments have changed places."""
     if not moved:
         return text
-    kept = [clause for clause in _CLAUSE.split(text) if not _SAYS_ORDER.search(clause)]
+    kept = [clause for clause in between.split(text) if not _SAYS_ORDER.search(clause)]
     return " ".join(kept).rstrip(";") or otherwise

@@ -62,6 +62,16 @@ def test_neither_primer_nor_documentation_shows_an_old_name() -> None:
     assert names.isdisjoint(heads)
 
 
+def test_names_that_a_primer_only_lists_stand_with_what_they_do() -> None:
+    """In plain Sema they speak for themselves; what its code shows is told by that."""
+    text = system_prompt(Config(name="bare"), dialect=DIALECT)
+    told = text.split("Of the names above:")[1]
+    assert f"- `({W['vals']} map)`: List of all the values of a map" in told
+    assert f"- `({W['car']} list)`: First element" in told
+    assert f"({W['foldl']} " not in told
+    assert f"({W['lambda']} " not in told
+
+
 def test_what_would_not_be_true_of_another_order_is_left_out() -> None:
     """Neither the summary of a moved function nor a foreign row speaks of the old order."""
     corpus = corpus_in(load_corpus(), DIALECT)
