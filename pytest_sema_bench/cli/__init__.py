@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from pytest_sema_bench import __version__
-from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.errors import BenchError, SettingsError
 
 COMMANDS = {
     "tasks": ("tasks", "the suite of tasks"),
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = arguments.run(arguments)
     except BenchError as error:
         print(f"sema-bench: {error}", file=sys.stderr)
-        return 3
+        return arguments.mistake if isinstance(error, SettingsError) else 3
     except KeyboardInterrupt:
         print("sema-bench: interrupted", file=sys.stderr)
         return 130
@@ -69,6 +69,8 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sema-bench", description="Tools of pytest-sema-bench, outside of pytest."
     )
+    # What a SettingsError ends with; commands whose arguments it may be about say 2.
+    parser.set_defaults(mistake=3)
     parser.add_argument("--version", action="version", version=f"sema-bench {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     loaded = COMMANDS[wanted][0] if wanted in COMMANDS else None

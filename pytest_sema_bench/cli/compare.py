@@ -2,10 +2,10 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pytest_sema_bench.cli.arguments import add_format_option
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.across import read_across
 from pytest_sema_bench.gate.bars import BarVerdict, bars_outcome, judge_bars, read_bar
@@ -59,27 +59,20 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="the run was limited on purpose: tasks that it left out do not lower its coverage",
     )
-    parser.add_argument("--format", choices=("text", "markdown", "json"), default="text")
-    parser.add_argument(
-        "--json", dest="format", action="store_const", const="json", help="short for --format json"
-    )
-    parser.set_defaults(run=_run)
+    add_format_option(parser)
+    parser.set_defaults(run=_run, mistake=2)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    try:
-        rules, bars = _rules(arguments), [read_bar(text) for text in arguments.require]
-        across = read_across(arguments.across, "--across") if arguments.across else frozenset()
-        base = load_results(arguments.base)
-        run = merge([load_results(path) for path in arguments.runs])
-        if rules and rules.must_pass:
-            rules.must_pass.check(_known_names(base, run))
-        compared = compare(base, run, across=across)
-        verdict = decide(compared.run, rules, compared) if rules else None
-        held = judge_bars(compared, bars, subset=arguments.subset)
-    except SettingsError as error:
-        print(f"sema-bench compare: {error}", file=sys.stderr)
-        return 2
+    rules, bars = _rules(arguments), [read_bar(text) for text in arguments.require]
+    across = read_across(arguments.across, "--across") if arguments.across else frozenset()
+    base = load_results(arguments.base)
+    run = merge([load_results(path) for path in arguments.runs])
+    if rules and rules.must_pass:
+        rules.must_pass.check(_known_names(base, run))
+    compared = compare(base, run, across=across)
+    verdict = decide(compared.run, rules, compared) if rules else None
+    held = judge_bars(compared, bars, subset=arguments.subset)
     accepted = bars_outcome(held, compared.run.incomplete) if bars else None
     for line in _lines(compared, verdict, held, accepted, arguments.format):
         print(line)

@@ -2,13 +2,11 @@
 
 import argparse
 import asyncio
-import os
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
+from pytest_sema_bench.cli.arguments import add_vm_option, opened_vm
 from pytest_sema_bench.dataset.check import Checked, check_dataset
 from pytest_sema_bench.dataset.formats import FORMATS
 from pytest_sema_bench.dataset.harbor import pinned_vm
@@ -17,7 +15,6 @@ from pytest_sema_bench.dataset.output import check_folder, write_dataset
 from pytest_sema_bench.dataset.spec import Spec, read_spec
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.report.text import safe, tabulated
-from pytest_sema_bench.sema.vm import create_vm
 
 _MAX_SHOWN = 20
 
@@ -50,7 +47,7 @@ def add_build_commands(group: "argparse._SubParsersAction[argparse.ArgumentParse
         help="a suite to keep out besides the bundled ones (can be given again)",
     )
     add_vm_option(build)
-    build.set_defaults(run=_build)
+    build.set_defaults(run=_build, mistake=2)
     check = group.add_parser(
         "check",
         help="prove a data set again: files, rows on the VM, records by their format's rules",
@@ -58,17 +55,13 @@ def add_build_commands(group: "argparse._SubParsersAction[argparse.ArgumentParse
     )
     check.add_argument("folder", type=Path, metavar="DIR")
     add_vm_option(check)
-    check.set_defaults(run=_check)
+    check.set_defaults(run=_check, mistake=2)
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    try:
-        check_folder(arguments.output)
-        spec = read_spec(arguments.spec)
-        mixture = asyncio.run(_built(arguments, spec))
-    except SettingsError as error:
-        print(f"sema-bench dataset build: {error}", file=sys.stderr)
-        return 2
+    check_folder(arguments.output)
+    spec = read_spec(arguments.spec)
+    mixture = asyncio.run(_built(arguments, spec))
     print("\n".join(_account(spec, mixture)))
     return 0 if mixture.train or mixture.validation else 1
 
@@ -76,8 +69,7 @@ def _build(arguments: argparse.Namespace) -> int:
 async def _built(arguments: argparse.Namespace, spec: Spec) -> Mixture:
     form = FORMATS[arguments.format]
     tasks = tasks_to_keep_out([*spec.suites, *arguments.suites])
-    vm = create_vm(vm_name(arguments), n_hosts=os.cpu_count() or 1)
-    try:
+    async with opened_vm(arguments) as vm:
         info = await vm.info()
         package, version = pinned_vm()
         if form.name == "harbor" and info.version != version:
@@ -86,8 +78,6 @@ async def _built(arguments: argparse.Namespace, spec: Spec) -> Mixture:
                 "build on --sema-vm=wasm"
             )
         mixture = await mix(spec, form, tasks, vm)
-    finally:
-        await vm.close()
     write_dataset(arguments.output, spec, form, mixture, tasks, info)
     return mixture
 
@@ -120,11 +110,7 @@ def _account(spec: Spec, mixture: Mixture) -> Iterator[str]:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    try:
-        found = asyncio.run(_checked(arguments))
-    except SettingsError as error:
-        print(f"sema-bench dataset check: {error}", file=sys.stderr)
-        return 2
+    found = asyncio.run(_checked(arguments))
     print("\n".join([*found.faults[:_MAX_SHOWN], *_left_out(found)]))
     return 1 if found.faults else 0
 
@@ -137,8 +123,5 @@ def _left_out(found: Checked) -> Iterator[str]:
 
 
 async def _checked(arguments: argparse.Namespace) -> Checked:
-    vm = create_vm(vm_name(arguments), n_hosts=os.cpu_count() or 1)
-    try:
+    async with opened_vm(arguments) as vm:
         return await check_dataset(arguments.folder, vm)
-    finally:
-        await vm.close()

@@ -6,8 +6,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_sema_bench.cli.arguments import add_vm_option
 from pytest_sema_bench.cli.dataset_sources import finish
-from pytest_sema_bench.cli.vm_option import add_vm_option
 from pytest_sema_bench.dataset.answers import Answers, journal_of
 from pytest_sema_bench.dataset.describe import describe
 from pytest_sema_bench.dataset.prove import Sifting

@@ -2,26 +2,22 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
-from pytest_sema_bench.cli.suite_option import add_suite_option
-from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
+from pytest_sema_bench.cli.arguments import add_suite_option, add_vm_option, opened_vm, whole_number
 from pytest_sema_bench.dataset import documented, examples, extract, fuzz, references
 from pytest_sema_bench.dataset.benchmark import FLAG
 from pytest_sema_bench.dataset.checkout import licence_of
 from pytest_sema_bench.dataset.prove import Draft, Sifting, prove, sorted_reasons
 from pytest_sema_bench.dataset.row import write_rows
 from pytest_sema_bench.dataset.traces import Tracer
-from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.report.text import safe, tabulated
-from pytest_sema_bench.sema.vm import SemaVM, create_vm
+from pytest_sema_bench.sema.vm import SemaVM
 
 Drafts = Callable[[argparse.Namespace, SemaVM, Sifting], Awaitable[Iterable[Draft]]]
-_MOST_PROGRAMS = 100_000
+_PROGRAMS = whole_number(1, 100_000)
 
 
 def add_sources(group: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -29,11 +25,13 @@ def add_sources(group: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     _add_checkout(_add(group, "extract", _extract, "the cases of the test macros in Rust files"))
     parser = _add(group, "fuzz", _fuzz, "programs of the grammar fuzzer in Sema's repository")
     _add_checkout(parser)
-    parser.add_argument("-n", type=_count, default=1000, help="programs to make (default: 1000)")
-    parser.add_argument("--seed", type=_number, default=0, help="of the first (default: 0)")
+    parser.add_argument("-n", type=_PROGRAMS, default=1000, help="programs to make (default: 1000)")
+    parser.add_argument(
+        "--seed", type=whole_number(0, 2**31 - 1), default=0, help="of the first (default: 0)"
+    )
     parser.add_argument(
         "--depth",
-        type=_count,
+        type=_PROGRAMS,
         default=fuzz.DEFAULT_DEPTH,
         help=f"how deep they nest (default: {fuzz.DEFAULT_DEPTH})",
     )
@@ -104,21 +102,6 @@ async def _traces(arguments: argparse.Namespace, vm: SemaVM, sifting: Sifting) -
     return ()
 
 
-def _number(text: str) -> int:
-    return _within(text, 0, 2**31 - 1)
-
-
-def _count(text: str) -> int:
-    return _within(text, 1, _MOST_PROGRAMS)
-
-
-def _within(text: str, least: int, most: int) -> int:
-    with suppress(ValueError):
-        if least <= int(text) <= most:
-            return int(text)
-    raise argparse.ArgumentTypeError(f"found {text!r}, expected a number from {least} to {most}")
-
-
 def _licence(arguments: argparse.Namespace) -> str:
     return licence_of(arguments.source, arguments.licence)
 
@@ -137,7 +120,7 @@ def _add(
     )
     add_output(parser)
     add_vm_option(parser)
-    parser.set_defaults(run=lambda arguments: _run(arguments, drafts))
+    parser.set_defaults(run=lambda arguments: _run(arguments, drafts), mistake=2)
     return parser
 
 
@@ -172,20 +155,13 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace, drafts: Drafts) -> int:
     sifting = Sifting()
-    try:
-        asyncio.run(_prove(arguments, drafts, sifting))
-    except SettingsError as error:
-        print(f"sema-bench dataset: {error}", file=sys.stderr)
-        return 2
+    asyncio.run(_prove(arguments, drafts, sifting))
     return finish(arguments.output, sifting)
 
 
 async def _prove(arguments: argparse.Namespace, drafts: Drafts, sifting: Sifting) -> None:
-    vm = create_vm(vm_name(arguments), n_hosts=os.cpu_count() or 1)
-    try:
+    async with opened_vm(arguments) as vm:
         await prove(await drafts(arguments, vm, sifting), vm, sifting)
-    finally:
-        await vm.close()
 
 
 def finish(output: Path | None, sifting: Sifting) -> int:

@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_sema_bench.cli.dialect_option import add_dialect_option
-from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
+from pytest_sema_bench.cli.arguments import (
+    add_dialect_option,
+    add_vm_option,
+    opened_vm,
+    shown_path,
+    vm_name,
+    whole_number,
+)
 from pytest_sema_bench.dialect import Dialect, DialectVM
 from pytest_sema_bench.docsearch import check
 from pytest_sema_bench.docsearch.check import Coverage, Problem
@@ -64,7 +70,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _check(arguments: argparse.Namespace) -> int:
     chosen = {path.resolve() for path in arguments.paths}
     rows, problems = _load(chosen)
-    checked = asyncio.run(_on_vm(rows, chosen, vm_name(arguments), arguments.dialect))
+    checked = asyncio.run(_on_vm(rows, chosen, arguments))
     problems += checked.problems
     if chosen:
         problems = [problem for problem in problems if problem.path.resolve() in chosen]
@@ -106,12 +112,10 @@ class _Checked:
     problems: list[Problem]
 
 
-async def _on_vm(
-    rows: Sequence[Row], chosen: set[Path], name: str, dialect: Dialect | None
-) -> _Checked:
+async def _on_vm(rows: Sequence[Row], chosen: set[Path], arguments: argparse.Namespace) -> _Checked:
     """Checks what holds for the VM, of all rows or of those in the chosen files."""
-    vm = create_vm(name, n_hosts=_N_HOSTS)
-    try:
+    dialect: Dialect | None = arguments.dialect
+    async with opened_vm(arguments, _N_HOSTS) as vm:
         version = (await vm.info()).version
         rows = [row.on(version) for row in rows if version in row.versions]
         entries = [row for row in rows if isinstance(row, Entry)]
@@ -125,8 +129,6 @@ async def _on_vm(
             *await check.check_hints([row for row in mine if isinstance(row, Hint)], vm),
         ]
         return _Checked(rows=mine, version=version, problems=problems)
-    finally:
-        await vm.close()
 
 
 def _in_dialect(rows: Sequence[Row], vm: SemaVM, dialect: Dialect) -> tuple[Sequence[Row], SemaVM]:
@@ -138,7 +140,7 @@ def _lines(
     checked: _Checked, problems: Sequence[Problem], covered: Sequence[Coverage]
 ) -> Iterator[str]:
     for problem in problems:
-        yield f"{_shown(problem.path)}:{problem.line}: {problem.message}"
+        yield f"{shown_path(problem.path)}:{problem.line}: {problem.message}"
     for module in covered:
         have = module.n_names - len(module.missing)
         missing = f"  missing: {' '.join(module.missing)}" if module.missing else ""
@@ -157,11 +159,6 @@ def _lines(
     )
 
 
-def _shown(path: Path) -> Path:
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
-
-
 def _add_search(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `search` to the commands of `docs`."""
     parser = verbs.add_parser(
@@ -177,7 +174,7 @@ def _add_search(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument("--batch", action="store_true", help="read queries from standard input")
     parser.add_argument(
         "--top",
-        type=_count,
+        type=whole_number(1),
         metavar="N",
         help=f"hits per query (default: {N_SHOWN}; {_N_BATCH} with --batch)",
     )
@@ -190,12 +187,6 @@ def _add_search(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     add_dialect_option(parser)
     add_vm_option(parser)
     parser.set_defaults(run=lambda arguments: _search(parser, arguments))
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 1")
-    return int(text)
 
 
 def _search(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:

@@ -9,8 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-from pytest_sema_bench.cli.suite_option import add_suite_option
-from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
+from pytest_sema_bench.cli.arguments import add_suite_option, add_vm_option, vm_name
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.grading.scoring import AnswerGrader, LineFault, grade_lines
 from pytest_sema_bench.records.outcome import Outcome

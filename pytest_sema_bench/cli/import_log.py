@@ -5,8 +5,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from pytest_sema_bench.cli.suite_option import add_suite_option
-from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
+from pytest_sema_bench.cli.arguments import add_suite_option, add_vm_option, vm_name
 from pytest_sema_bench.exchange.inspect_import import import_log
 from pytest_sema_bench.report.summary import table_lines
 from pytest_sema_bench.suite.folder import suite_folder

@@ -1,10 +1,8 @@
 """`sema-bench merge` and `collect`: what several machines have done made one run."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.records.reader import RunData
 from pytest_sema_bench.records.whole_file import whole_file
 from pytest_sema_bench.report.counted import CountedRun
@@ -28,7 +26,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "-o", "--output", type=Path, metavar="RUN", required=True, help="a new run folder"
     )
-    parser.set_defaults(run=_run, make=lambda given: merge_shards(given.runs, given.output))
+    parser.set_defaults(
+        run=_run, mistake=2, make=lambda given: merge_shards(given.runs, given.output)
+    )
     parser = commands.add_parser(
         "collect",
         description=(
@@ -42,17 +42,15 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "-o", "--output", type=Path, metavar="RUN", required=True, help="a new run folder"
     )
     parser.set_defaults(
-        run=_run, make=lambda given: collect_run(given.url, given.name, given.output)
+        run=_run,
+        mistake=2,
+        make=lambda given: collect_run(given.url, given.name, given.output),
     )
 
 
 def _run(arguments: argparse.Namespace) -> int:
     output: Path = arguments.output
-    try:
-        run: RunData = arguments.make(arguments)
-    except SettingsError as error:
-        print(f"sema-bench: {error}", file=sys.stderr)
-        return 2
+    run: RunData = arguments.make(arguments)
     counted = CountedRun.of(run)
     summary = "\n".join([f"# {output.name}\n", *counted.lines(markdown=True)])
     with whole_file(output / "summary.md") as file:

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
+from pytest_sema_bench.cli.arguments import add_vm_option, vm_name
 from pytest_sema_bench.dialect import Dialect, read_dialect
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.grading.regrade import Cause, Regrading, new_folder, regrade, tasks_of

@@ -4,7 +4,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.compare import Compared, compare
 from pytest_sema_bench.gate.load import load_results
 from pytest_sema_bench.gate.verdict import GateRules, GateVerdict, decide
@@ -30,7 +29,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--baseline", type=Path, metavar="FILE", help="what to compare with: a baseline or a run"
     )
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, mistake=2)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -40,11 +39,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if not merged.entries:
         print(f"sema-bench report: {runs[0]} holds no records", file=sys.stderr)
         return 2
-    try:
-        verdict, compared = _judged(merged, arguments.baseline)
-    except SettingsError as error:
-        print(f"sema-bench report: {error}", file=sys.stderr)
-        return 2
+    verdict, compared = _judged(merged, arguments.baseline)
     write_report(merged, output, verdict=verdict, compared=compared)
     n_items, size_mb = len(merged.entries), output.stat().st_size / 1e6
     print(f"{output}: {n_items} items, {size_mb:.1f} MB")

@@ -3,10 +3,8 @@
 import argparse
 import asyncio
 import os
-import sys
 
-from pytest_sema_bench.cli.suite_option import add_suite_option
-from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
+from pytest_sema_bench.cli.arguments import add_suite_option, add_vm_option, vm_name, whole_number
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.reward.scale import Mode, RewardSettings
 from pytest_sema_bench.reward.serve import ServeSettings, serve
@@ -33,32 +31,32 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--mode", type=Mode, choices=tuple(Mode), default=Mode.PASS, help="default: pass"
     )
     parser.add_argument(
-        "--concurrency", type=_positive, default=256, metavar="N", help="requests under way at most"
+        "--concurrency",
+        type=whole_number(1),
+        default=256,
+        metavar="N",
+        help="requests under way at most",
     )
-    parser.add_argument("--max-body", type=_positive, default=2**20, metavar="BYTES")
+    parser.add_argument("--max-body", type=whole_number(1), default=2**20, metavar="BYTES")
     add_suite_option(parser)
     add_vm_option(parser)
-    parser.set_defaults(run=_serve)
+    parser.set_defaults(run=_serve, mistake=2)
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    try:
-        settings = ServeSettings(
-            host=arguments.host,
-            port=arguments.port,
-            token=_token(arguments.token_env),
-            max_body_bytes=arguments.max_body,
-            n_under_way=arguments.concurrency,
-        )
-        rewards = RewardSettings(
-            mode=arguments.mode,
-            vm=vm_name(arguments),
-            suites=(str(arguments.suite),) if arguments.suite else (),
-        )
-        asyncio.run(serve(settings, rewards, _listening))
-    except SettingsError as error:
-        print(f"sema-bench reward serve: {error}", file=sys.stderr)
-        return 2
+    settings = ServeSettings(
+        host=arguments.host,
+        port=arguments.port,
+        token=_token(arguments.token_env),
+        max_body_bytes=arguments.max_body,
+        n_under_way=arguments.concurrency,
+    )
+    rewards = RewardSettings(
+        mode=arguments.mode,
+        vm=vm_name(arguments),
+        suites=(str(arguments.suite),) if arguments.suite else (),
+    )
+    asyncio.run(serve(settings, rewards, _listening))
     return 0
 
 
@@ -72,9 +70,3 @@ def _token(name: str | None) -> str | None:
     if not os.environ.get(name):
         raise SettingsError(f"--token-env {name}: that environment variable is not set, or empty")
     return os.environ[name]
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 1")
-    return int(text)

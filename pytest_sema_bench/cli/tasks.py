@@ -3,13 +3,19 @@
 import argparse
 import asyncio
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pytest_sema_bench.cli.dialect_option import add_dialect_option
-from pytest_sema_bench.cli.suite_option import add_suite_option
-from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
+from tabulate import tabulate
+
+from pytest_sema_bench.cli.arguments import (
+    add_dialect_option,
+    add_suite_option,
+    add_vm_option,
+    opened_vm,
+    shown_path,
+    whole_number,
+)
 from pytest_sema_bench.errors import TaskError
 from pytest_sema_bench.grading.proof.check import (
     MAX_MUTANTS,
@@ -24,7 +30,6 @@ from pytest_sema_bench.grading.proof.check import (
     suite_problems,
 )
 from pytest_sema_bench.records.suite import OTHER, in_order
-from pytest_sema_bench.sema.vm import create_vm
 from pytest_sema_bench.suite.folder import (
     SUITE_FILE,
     find_task_files,
@@ -62,7 +67,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     check.add_argument(
         "--max-mutants",
-        type=_count,
+        type=whole_number(0),
         metavar="N",
         default=MAX_MUTANTS,
         help=f"mutants tried per task (default: {MAX_MUTANTS})",
@@ -85,12 +90,6 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _schema(arguments: argparse.Namespace) -> int:
     print(schema_file(arguments.kind).read_text("utf-8"), end="")
     return 0
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 0")
-    return int(text)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -131,24 +130,18 @@ def _load_all(paths: list[Path]) -> tuple[list[Task], list[str]]:
 
 async def _check_all(tasks: list[Task], arguments: argparse.Namespace) -> list[TaskCheck]:
     ours = suites_folder().resolve()
-    vm = create_vm(vm_name(arguments), n_hosts=os.cpu_count() or 1)
-    graders = Graders(vm, arguments.dialect)
-    try:
-        return list(
-            await asyncio.gather(
-                *(
-                    check_task(
-                        task,
-                        graders,
-                        strict=arguments.strict or task.path.resolve().is_relative_to(ours),
-                        max_mutants=arguments.max_mutants,
-                    )
-                    for task in tasks
-                )
+    async with opened_vm(arguments) as vm:
+        graders = Graders(vm, arguments.dialect)
+        checks = (
+            check_task(
+                task,
+                graders,
+                strict=arguments.strict or task.path.resolve().is_relative_to(ours),
+                max_mutants=arguments.max_mutants,
             )
+            for task in tasks
         )
-    finally:
-        await vm.close()
+        return list(await asyncio.gather(*checks))
 
 
 def _lines(checks: Sequence[TaskCheck], unreadable: Sequence[str]) -> Iterator[str]:
@@ -156,22 +149,16 @@ def _lines(checks: Sequence[TaskCheck], unreadable: Sequence[str]) -> Iterator[s
     yield from unreadable
     for check in checks:
         for problem in check.problems:
-            yield f"{_shown_path(check)}:{check.task.line}: {problem}"
+            yield f"{shown_path(check.task.path)}:{check.task.line}: {problem}"
         for survivor in check.survivors:
             line = check.task.reference_line + survivor.mutant.line - 1
-            yield f"{_shown_path(check)}:{line}: survives: {survivor.mutant.id}"
+            yield f"{shown_path(check.task.path)}:{line}: survives: {survivor.mutant.id}"
     yield from _table(checks)
     yield from suite_problems(checks)
     if n_bad := sum(bool(check.problems) for check in checks) + len(unreadable):
         yield f"{n_bad} tasks have problems" if n_bad > 1 else "1 task has problems"
     elif checks:
         yield "every reference answer passes"
-
-
-def _shown_path(check: TaskCheck) -> Path:
-    here = Path.cwd()
-    path = check.task.path
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 _HEADINGS = ("level", "tasks", "cases", "wrong answers caught", "mutants caught", "equivalent")
@@ -182,12 +169,11 @@ def _table(checks: Sequence[TaskCheck]) -> Iterator[str]:
     groups: dict[str, list[TaskCheck]] = {}
     for check in checks:
         groups.setdefault(check.task.level or OTHER, []).append(check)
-    rows = [_HEADINGS, *(_row(name, groups[name]) for name in in_order(groups))]
+    rows = [_row(name, groups[name]) for name in in_order(groups)]
     if len(groups) > 1:
         rows.append(_row("all", checks))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADINGS))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    table = tabulate(rows, _HEADINGS, tablefmt="plain", disable_numparse=True)
+    yield from map(str.rstrip, table.splitlines())
 
 
 def _row(name: str, checks: Sequence[TaskCheck]) -> tuple[str, ...]:

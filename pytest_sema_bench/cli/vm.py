@@ -5,8 +5,8 @@ import asyncio
 import sys
 
 from pytest_sema_bench.cli import vm_compare
-from pytest_sema_bench.cli.vm_option import add_vm_option, vm_name
-from pytest_sema_bench.sema.vm import Evaluation, create_vm
+from pytest_sema_bench.cli.arguments import add_vm_option, opened_vm
+from pytest_sema_bench.sema.vm import Evaluation
 from pytest_sema_bench.settings import Limits
 
 
@@ -27,11 +27,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _info(arguments: argparse.Namespace) -> int:
     async def ask() -> None:
-        vm = create_vm(vm_name(arguments), n_hosts=1)
-        try:
+        async with opened_vm(arguments, n_hosts=1) as vm:
             info = await vm.info()
-        finally:
-            await vm.close()
         print(f"backend  {info.backend}")
         print(f"version  {info.version}")
         print(f"build    {info.build}")
@@ -47,11 +44,8 @@ def _eval(arguments: argparse.Namespace) -> int:
     sources = [_read_stdin() if code == "-" else code for code in arguments.code]
 
     async def ask() -> tuple[Evaluation, ...]:
-        vm = create_vm(vm_name(arguments), n_hosts=1)
-        try:
+        async with opened_vm(arguments, n_hosts=1) as vm:
             return await vm.evaluate(sources, Limits())
-        finally:
-            await vm.close()
 
     evaluations = asyncio.run(ask())
     for evaluation in evaluations:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from pytest_sema_bench.cli.vm_option import vm_type
+from pytest_sema_bench.cli.arguments import add_format_option, vm_type
 from pytest_sema_bench.docsearch.corpus import docs_folder, load_corpus, load_hints
 from pytest_sema_bench.docsearch.entry import Hint, Row
 from pytest_sema_bench.grading.proof.check import fenced, wrong_answers
@@ -67,10 +67,7 @@ def add_command(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         action="append",
         help="a part of all that: the suite, the documentation or the prompt; repeatable",
     )
-    parser.add_argument("--format", choices=("text", "markdown", "json"), default="text")
-    parser.add_argument(
-        "--json", dest="format", action="store_const", const="json", help="short for --format json"
-    )
+    add_format_option(parser)
     parser.set_defaults(run=_run)
 
 

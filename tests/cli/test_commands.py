@@ -64,8 +64,8 @@ def test_a_place_that_cannot_be_written_is_told(
 
 
 WRONG = {
-    "no number": (["dataset", "fuzz", "x", "-n", "many"], "found 'many', expected a number from 1"),
-    "no seed": (["dataset", "fuzz", "x", "--seed", "-1"], "found '-1', expected a number from 0"),
+    "no number": (["dataset", "fuzz", "x", "-n", "many"], "found 'many', expected a whole number"),
+    "no seed": (["dataset", "fuzz", "x", "--seed", "-1"], "found '-1', expected a whole number"),
     "no whole number": (["docs", "search", "x", "--top", "two"], "found 'two', expected a whole"),
     "below none": (["tasks", "check", "--max-mutants", "-1"], "found '-1', expected a whole"),
     "no checkout": (["dataset", "extract", "nowhere"], "there is no nowhere; expected a checkout"),
