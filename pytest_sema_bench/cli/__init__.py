@@ -25,7 +25,7 @@ COMMANDS = {
     "transcript": ("transcript", "show one conversation of a run"),
     "watch": ("watch", "how a run goes that another shell or machine has started"),
     "merge": ("merge", "make one run of the shards of one"),
-    "export": ("export", "a run for Inspect AI, or its records as CSV or Parquet"),
+    "export": ("export", "a run for Inspect AI, as CSV or Parquet; a suite for Harbor"),
     "import": ("import_log", "a run of a log of Inspect AI, graded again"),
     "collect": ("merge", "make a run folder of a run that machines share in a database"),
     "report": ("report", "make one HTML file of one run or several"),

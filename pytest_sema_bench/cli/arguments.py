@@ -58,13 +58,14 @@ def add_suite_option(parser: argparse.ArgumentParser, *, required: bool = False)
     parser.add_argument(
         "--suite",
         required=required,
-        type=_suite_folder,
+        type=suite_type,
         metavar="NAME|FOLDER",
         help=f"a bundled suite ({', '.join(bundled_suites())}) or a folder with a suite.yaml",
     )
 
 
-def _suite_folder(text: str) -> Path:
+def suite_type(text: str) -> Path:
+    """The folder of a suite as argparse reads its name."""
     try:
         return suite_folder(text)
     except SettingsError as error:

@@ -1,14 +1,17 @@
-"""`sema-bench export`: runs for other tools."""
+"""`sema-bench export`: runs, and suites, for other tools."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from pytest_sema_bench.cli.arguments import suite_type
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.exchange.frames import dictionary, write_csv, write_parquet
+from pytest_sema_bench.exchange.harbor_tasks import write_harbor_tasks
 from pytest_sema_bench.exchange.inspect_log import write_inspect_log
 from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.reader import RunData, read_run
+from pytest_sema_bench.suite.task import load_tasks
 
 _FRAMES = {"csv": write_csv, "parquet": write_parquet}
 
@@ -19,16 +22,19 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "export",
         description="inspect: a log of Inspect AI for each model and configuration, which "
         "`inspect view` opens. csv, parquet: a row for each record; --dictionary says what the "
-        "columns mean.",
+        "columns mean. harbor: of a suite a folder for each task.",
     )
-    parser.add_argument("run_folder", type=Path, metavar="RUN", nargs="?", help="a run folder")
-    parser.add_argument("--format", choices=("inspect", *_FRAMES), default="inspect")
+    parser.add_argument(
+        "source", type=Path, metavar="RUN|SUITE", nargs="?", help="a run folder; for harbor a suite"
+    )
+    parser.add_argument("--format", choices=("inspect", *_FRAMES, "harbor"), default="inspect")
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="PATH",
-        help="the file; for inspect a folder where the run has several models or configurations",
+        help="the file; for harbor, and for inspect where the run has several models or "
+        "configurations, a folder",
     )
     parser.add_argument("--dictionary", action="store_true", help="print the columns' meanings")
     parser.set_defaults(run=lambda arguments: _export(parser, arguments))
@@ -38,12 +44,20 @@ def _export(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> i
     if arguments.dictionary:
         print(dictionary())
         return 0
-    if arguments.run_folder is None or arguments.output is None:
-        parser.error("name a run folder, and with -o what to write")
+    if arguments.source is None or arguments.output is None:
+        parser.error("name a run folder, or a suite for harbor, and with -o what to write")
+    if arguments.format == "harbor":
+        try:
+            tasks = load_tasks(suite_type(str(arguments.source)))
+        except argparse.ArgumentTypeError as error:
+            parser.error(str(error))
+        write_harbor_tasks(arguments.output, tasks)
+        print(f"{arguments.output}: {len(tasks)} tasks")
+        return 0
     meant = arguments.output.suffix.removeprefix(".")
     if arguments.format == "inspect" and meant in _FRAMES:
         parser.error(f"{arguments.output} is named after a table: add --format {meant}")
-    run = read_run(arguments.run_folder)
+    run = read_run(arguments.source)
     if arguments.format in _FRAMES:
         _FRAMES[arguments.format](arguments.output, run.records)
         print(f"{arguments.output}: {len(run.records)} records")

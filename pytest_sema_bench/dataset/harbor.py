@@ -1,11 +1,12 @@
-"""Task folders as Harbor reads them (harborframework.com/docs/tasks; read in harbor 0.25.0).
+"""Task folders as Harbor reads them (harborframework.com/docs/tasks; read in harbor 0.26.0).
 
 The verifier has a container of its own, made from `tests/`, into which only the answer is copied:
-what the agent wrote elsewhere, such as a reward, is not there. It runs the answer on the VM that
-the data set was proven on, and writes no reward if the VM fails.
+what the agent wrote elsewhere, such as a reward, is not there. For a row it runs the answer on the
+VM that the data set was proven on, and writes no reward if the VM fails.
 """
 
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,24 +19,47 @@ _END = "END-OF-ANSWER"
 
 def task_files(record: dict[str, Any]) -> dict[str, str]:
     """The files of a record's folder, by their paths in it."""
-    ask = f"{record['instruction'].strip()}\n\nWrite the program to `{_ANSWER}`.\n"
-    package, version = pinned_vm()
-    setup = f"FROM node:22-slim\nWORKDIR /app\nRUN npm install {package}@{version}\n"
     vm, verifier = files("pytest_sema_bench.sema.vm"), files("pytest_sema_bench.dataset")
-    answer = record["solution"].strip()
-    return {
-        "instruction.md": ask,
-        "task.toml": _toml(record),
-        "environment/Dockerfile": setup,
-        "solution/solve.sh": f"#!/bin/sh\ncat > {_ANSWER} <<'{_END}'\n{answer}\n{_END}\n",
-        "tests/Dockerfile": setup.replace("/app", "/tests") + "COPY . /tests/\n",
-        "tests/truth.json": json.dumps(record["truth"], ensure_ascii=False, indent=1) + "\n",
-        "tests/host.mjs": (vm / "host.mjs").read_text("utf-8"),
-        **{
-            f"tests/{name}": (verifier / "harbor_verifier" / name).read_text("utf-8")
-            for name in ("test.sh", "grade.mjs")
+    return folder_files(
+        record["id"],
+        f"{record['instruction'].strip()}\n\nWrite the program to `{_ANSWER}`.\n",
+        solution=record["solution"],
+        answer=_ANSWER,
+        tests={
+            "Dockerfile": vm_image("/tests") + "COPY . /tests/\n",
+            "truth.json": json.dumps(record["truth"], ensure_ascii=False, indent=1) + "\n",
+            "host.mjs": (vm / "host.mjs").read_text("utf-8"),
+            **{
+                name: (verifier / "harbor_verifier" / name).read_text("utf-8")
+                for name in ("test.sh", "grade.mjs")
+            },
         },
+    )
+
+
+def folder_files(
+    task_id: str, instruction: str, *, solution: str | None, answer: str, tests: Mapping[str, str]
+) -> dict[str, str]:
+    """The files of any task's folder: an agent that has the VM is to write `answer`.
+
+    `solution` is what that file may hold, where a right answer is known.
+    """
+    made = {
+        "instruction.md": instruction,
+        "task.toml": _toml(task_id, answer),
+        "environment/Dockerfile": vm_image("/app"),
+        **{f"tests/{name}": text for name, text in tests.items()},
     }
+    if solution is not None:
+        script = f"#!/bin/sh\ncat > {answer} <<'{_END}'\n{solution.strip()}\n{_END}\n"
+        made["solution/solve.sh"] = script
+    return made
+
+
+def vm_image(folder: str) -> str:
+    """The Dockerfile of an image with the VM's package in a folder."""
+    package, version = pinned_vm()
+    return f"FROM node:22-slim\nWORKDIR {folder}\nRUN npm install {package}@{version}\n"
 
 
 def pinned_vm() -> tuple[str, str]:
@@ -45,21 +69,21 @@ def pinned_vm() -> tuple[str, str]:
     return package, version
 
 
-def write_task(folder: Path, record: dict[str, Any]) -> None:
+def write_task(folder: Path, content: Mapping[str, str]) -> None:
     """Write a task's folder."""
-    for name, text in task_files(record).items():
+    for name, text in content.items():
         with whole_file(folder / name) as file:
             file.write(text)
         if name.endswith(".sh"):
             (folder / name).chmod(0o755)
 
 
-def _toml(record: dict[str, Any]) -> str:
+def _toml(task_id: str, answer: str) -> str:
     return f"""schema_version = "1.4"
-artifacts = ["{_ANSWER}"]
+artifacts = ["{answer}"]
 
 [task]
-name = "sema-bench/{record["id"]}"
+name = "sema-bench/{task_id}"
 keywords = ["sema", "lisp"]
 
 [metadata]

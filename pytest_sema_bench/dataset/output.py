@@ -17,7 +17,7 @@ from typing import Any
 
 from pytest_sema_bench import __version__
 from pytest_sema_bench.dataset.formats import FORMATS, Format, Record
-from pytest_sema_bench.dataset.harbor import write_task
+from pytest_sema_bench.dataset.harbor import task_files, write_task
 from pytest_sema_bench.dataset.mix import Dropped, Mixture, Why
 from pytest_sema_bench.dataset.row import BENCHMARK, Row, write_rows
 from pytest_sema_bench.dataset.spec import Spec
@@ -75,7 +75,7 @@ def write_records(path: Path, form: Format, rows: Iterable[Row], system: str | N
             file.writelines(line_of(record) for record in records)
     else:
         for record in records:
-            write_task(path / record["id"], record)
+            write_task(path / record["id"], task_files(record))
 
 
 def line_of(record: Record) -> str:
