@@ -137,11 +137,23 @@ def test_a_source_of_noise_is_an_error_of_the_program(vm_eval: VMEval) -> None:
 
 LOST_BY_LIMIT = {
     "a loop that conses": (CONS_FOR_EVER, Limits(cpu_s=1.0), ErrorClass.TIME, "processor time"),
+    "one that does so twice": (
+        CONS_FOR_EVER,
+        Limits(cpu_s=0.2, again_cpu_s=0.5),
+        ErrorClass.TIME,
+        "processor time",
+    ),
     "a program that sleeps": (SLEEP_FOR_EVER, Limits(wall_s=1.0), ErrorClass.TIME, "waiting"),
+    "one that sleeps while it is graded": (
+        SLEEP_FOR_EVER,
+        Limits(wall_s=1.0).for_verdicts,
+        ErrorClass.TIME,
+        "waiting",
+    ),
     "a memory bomb": (FILL_THE_MEMORY, Limits(), ErrorClass.MEMORY, "out of memory"),
     "one huge allocation": (
         "(list (list/repeat 100000000 1) (list/repeat 100000000 2))",
-        Limits(),
+        Limits().for_verdicts,
         ErrorClass.MEMORY,
         "out of memory",
     ),

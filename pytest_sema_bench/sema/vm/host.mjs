@@ -1,5 +1,6 @@
 // Runs Sema programs for pytest-sema-bench: JSON lines in on stdin, JSON lines out on stdout.
-// In:  {"id", "sources": [text], "max_chars"}, one request at a time.
+// In:  {"id", "sources": [text], "max_chars", "together"}, one request at a time. Replies that go "together"
+//      wait for each other for some milliseconds: a write and a read cost as much as a small program.
 // Out: {"ready": {version, node, cpu_us, fixed_us}} once; per source {"id", "value", "output", "error"}, with
 //      "cpu_us" if it took long, "memory" if it was the last; or {"id", "trap", "memory"} and exit.
 // argv: the folder of the npm package.
@@ -39,14 +40,19 @@ let panicText = "";
 for (const level of ["log", "info", "warn", "error", "debug"])
   console[level] = (...parts) => { panicText = parts.join(" ").slice(0, 2000); };
 
-const send = (message) => process.stdout.write(JSON.stringify(message) + "\n");
+let unsent = "";
+function flush(callback) {
+  process.stdout.write(unsent, callback);
+  unsent = "";
+}
+const send = (message) => { unsent += JSON.stringify(message) + "\n"; };
 const memory = () => wasm.memory.buffer.byteLength;
 
 // A trap leaves the instance unusable, and on the asynchronous path it surfaces here only.
 function trapped(error) {
   const text = [String(error?.message ?? error), panicText].filter(Boolean).join("; ");
-  const line = JSON.stringify({ id: current, trap: text, memory: memory() }) + "\n";
-  process.stdout.write(line, () => process.exit(70));
+  send({ id: current, trap: text, memory: memory() });
+  flush(() => process.exit(70));
 }
 process.on("uncaughtException", trapped);
 process.on("unhandledRejection", trapped);
@@ -87,8 +93,10 @@ function untouched(bytes) {
 const start = untouched(Buffer.from(wasm.memory.buffer));
 const image = new Uint8Array(wasm.memory.buffer, start).slice();
 
-async function run({ id, sources, max_chars: maxChars }) {
+async function run({ id, sources, max_chars: maxChars, together }) {
   new Uint8Array(wasm.memory.buffer).set(image, start);
+  const patience = performance.now() + LONG_MS;
+  const timer = later(flush, LONG_MS);
   for (const [index, source] of sources.entries()) {
     const began = performance.now();
     const { value, output, error } = await interpreter.evalVMAsync(source);
@@ -99,12 +107,15 @@ async function run({ id, sources, max_chars: maxChars }) {
       error: clip(error, maxChars),
     };
     if (performance.now() - began > LONG_MS) reply.cpu_us = cpuUs();
-    if (index === sources.length - 1) {
+    const isLast = index === sources.length - 1;
+    if (isLast) {
       evaluation += 1;
       reply.memory = memory();
     }
     send(reply);
+    if (!together || isLast || performance.now() > patience) flush();
   }
+  clearTimeout(timer);
 }
 
 // How fast this machine is now: what a second of processor time is worth here.
@@ -113,6 +124,7 @@ interpreter.evalVM("(let loop ((i 0) (xs '())) (if (< i 5000) (loop (+ i 1) (con
 const after = cpuUs();
 const ready = { version: interpreter.version(), node: process.version };
 send({ ready: { ...ready, cpu_us: after, fixed_us: after - before } });
+flush();
 
 const requests = createInterface({ input: process.stdin });
 // Without a parent there is nobody to answer, even if a program still sleeps.

@@ -129,6 +129,8 @@ class Host:
             "id": self._n_requests,
             "sources": list(sources),
             "max_chars": limits.output_bytes,
+            # Of what is stopped it is not known then which source it was; a second try tells.
+            "together": limits.again_cpu_s is not None,
         }
         self._between_evaluations = False
         self._arm_orphan_guard(limits, len(sources))
