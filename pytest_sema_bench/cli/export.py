@@ -1,11 +1,13 @@
 """`sema-bench export`: runs, and suites, for other tools."""
 
 import argparse
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_sema_bench.cli.arguments import suite_type
 from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.exchange.every_eval_ever import RELATIONSHIPS, write_every_eval_ever
 from pytest_sema_bench.exchange.frames import dictionary, write_csv, write_parquet
 from pytest_sema_bench.exchange.harbor_tasks import write_harbor_tasks
 from pytest_sema_bench.exchange.inspect_log import write_inspect_log
@@ -14,6 +16,7 @@ from pytest_sema_bench.records.reader import RunData, read_run
 from pytest_sema_bench.suite.task import load_tasks
 
 _FRAMES = {"csv": write_csv, "parquet": write_parquet}
+_EEE = "every-eval-ever"
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,12 +25,15 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "export",
         description="inspect: a log of Inspect AI for each model and configuration, which "
         "`inspect view` opens. csv, parquet: a row for each record; --dictionary says what the "
-        "columns mean. harbor: of a suite a folder for each task.",
+        "columns mean. every-eval-ever: rates for its datastore, in a folder. harbor: of a suite "
+        "a folder for each task.",
     )
     parser.add_argument(
         "source", type=Path, metavar="RUN|SUITE", nargs="?", help="a run folder; for harbor a suite"
     )
-    parser.add_argument("--format", choices=("inspect", *_FRAMES, "harbor"), default="inspect")
+    parser.add_argument(
+        "--format", choices=("inspect", *_FRAMES, _EEE, "harbor"), default="inspect"
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -35,6 +41,15 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="PATH",
         help="the file; for harbor, and for inspect where the run has several models or "
         "configurations, a folder",
+    )
+    parser.add_argument(
+        "--organization", metavar="NAME", help=f"for {_EEE}: who ran the evaluation"
+    )
+    parser.add_argument(
+        "--relationship",
+        choices=RELATIONSHIPS,
+        default="third_party",
+        help=f"for {_EEE}: theirs to the model's developer (default: third_party)",
     )
     parser.add_argument("--dictionary", action="store_true", help="print the columns' meanings")
     parser.set_defaults(run=lambda arguments: _export(parser, arguments))
@@ -57,7 +72,14 @@ def _export(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> i
     meant = arguments.output.suffix.removeprefix(".")
     if arguments.format == "inspect" and meant in _FRAMES:
         parser.error(f"{arguments.output} is named after a table: add --format {meant}")
+    if arguments.format == _EEE and not arguments.organization:
+        parser.error(f"{_EEE} says who ran the evaluation: --organization NAME")
     run = read_run(arguments.source)
+    if arguments.format == _EEE:
+        told = arguments.organization, arguments.relationship
+        for path in write_every_eval_ever(arguments.output, run, *told, int(time.time())):
+            print(path)
+        return 0
     if arguments.format in _FRAMES:
         _FRAMES[arguments.format](arguments.output, run.records)
         print(f"{arguments.output}: {len(run.records)} records")

@@ -67,7 +67,7 @@ def _member(archive: ZipFile, name: str, content: object) -> None:
 def _spec(run: RunData, setup: Setup, records: Sequence[Record]) -> dict[str, Any]:
     content = run.manifest.content
     suite = run.suite
-    config = _named(content.get("configs"), setup.config)
+    config = named_entry(content.get("configs"), setup.config)
     tasks = list(dict.fromkeys(record.task for record in records))
     sampling = {k: v for k, v in (config.get("sampling") or {}).items() if v is not None}
     first = records[0] if records else None
@@ -81,7 +81,7 @@ def _spec(run: RunData, setup: Setup, records: Sequence[Record]) -> dict[str, An
         "task_args": {"config": setup.config},
         "dataset": {"name": suite.label if suite else None, "samples": len(tasks)}
         | {"sample_ids": tasks, "shuffled": False},
-        "model": _model(run, setup, first),
+        "model": model_path(run, setup, first),
         "model_generate_config": sampling,
         "config": {
             "epochs": max((record.sample for record in records), default=1),
@@ -98,14 +98,15 @@ def _spec(run: RunData, setup: Setup, records: Sequence[Record]) -> dict[str, An
     }
 
 
-def _named(entries: object, name: str) -> Mapping[str, Any]:
+def named_entry(entries: object, name: str) -> Mapping[str, Any]:
+    """What run.json says of a model or configuration; empty where it says nothing."""
     found = (e for e in entries if isinstance(e, dict)) if isinstance(entries, list) else iter(())
     return next((entry for entry in found if entry.get("name") == name), {})
 
 
-def _model(run: RunData, setup: Setup, record: Record | None) -> str:
+def model_path(run: RunData, setup: Setup, record: Record | None) -> str:
     """`provider/id`, as Inspect names models."""
-    entry = _named(run.manifest.content.get("models"), setup.model)
+    entry = named_entry(run.manifest.content.get("models"), setup.model)
     provider = entry.get("provider") or (record.provider if record else "unknown")
     return f"{provider}/{entry.get('id') or setup.model}"
 
@@ -113,7 +114,7 @@ def _model(run: RunData, setup: Setup, record: Record | None) -> str:
 def _sample(run: RunData, record: Record) -> dict[str, Any]:
     talk = _talk(run, record)
     messages = [_message(message) for message in talk]
-    usage = {_model(run, record.setup, record): _usage(record)}
+    usage = {model_path(run, record.setup, record): _usage(record)}
     answers = [message for message in messages if message["role"] == "assistant"]
     stop = _STOP_REASONS.get(record.stop, "stop") if record.stop else "unknown"
     output = {
@@ -180,7 +181,7 @@ def _ending(run: RunData, records: Sequence[Record]) -> dict[str, Any]:
         "stats": {
             "started_at": run.manifest.start or "",
             "completed_at": run.manifest.content.get("end") or "",
-            "model_usage": {_model(run, setup, None): _token_usage(tokens)} if records else {},
+            "model_usage": {model_path(run, setup, None): _token_usage(tokens)} if records else {},
         },
     }
 

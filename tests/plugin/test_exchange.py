@@ -1,6 +1,7 @@
 """Runs in other tools' formats, read by the real libraries, and back."""
 
 import csv
+import importlib.util
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pytest_sema_bench.exchange.frames import COLUMNS
 from pytest_sema_bench.exchange.inspect_log import SCORER
 from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.records.reader import read_run
+from pytest_sema_bench.tables.levels import make_tables
 from tests.chat_server import ChatServer, Request, Step, call_tool, complete, refuse
 from tests.plugin.bench_dir import WRONG, BenchDir
 
@@ -139,3 +141,27 @@ def test_a_mistake_is_named(
         assert main(argv) == status
     assert message in capsys.readouterr().err
     assert not Path("x.eval").exists()
+
+
+def test_every_eval_ever_takes_the_rates(ran: BenchDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rates and intervals are the table's; its own validator reads them where it is installed."""
+    command = ["export", str(ran.run_folder), "--format", "every-eval-ever", "-o", str(ran.path)]
+    with pytest.raises(SystemExit, match="2"):
+        main(command)
+    assert "--organization NAME" in capsys.readouterr().err
+    assert main([*command, "--organization", "us"]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    read = json.loads(path.read_text("utf-8"))
+    assert path.parent == ran.path / "data" / "sema-bench" / read["model_info"]["id"]
+    assert read["source_metadata"]["source_organization_name"] == "us"
+    *levels, total = read["evaluation_results"]
+    assert [level["score_details"]["score"] for level in levels] == [1.0, 0.0, 1.0]
+    run = read_run(ran.run_folder)
+    told, row = total["score_details"], make_tables(run.records, run.items)[0].total
+    assert (told["score"], told["uncertainty"]["num_samples"]) == (row.pass_rate, 6)
+    found = told["uncertainty"]["confidence_interval"]
+    assert (found["lower"], found["upper"]) == row.interval
+    assert told["details"]["void"] == "2"
+    if importlib.util.find_spec("every_eval_ever"):
+        check = [sys.executable, "-m", "every_eval_ever", "validate", str(path)]
+        assert subprocess.run(check, check=False).returncode == 0
