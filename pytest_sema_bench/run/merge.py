@@ -93,6 +93,8 @@ def _checked(runs: Sequence[RunData]) -> list[RunData]:
 
 
 def _shard(run: RunData) -> Shard:
+    if not run.manifest.content:
+        raise SettingsError(f"{run.path} is no run folder: it holds no run.json")
     if (shard := run.manifest.settings["shard"]) is None:
         raise SettingsError(f"{run.path} is no shard: it was run without --sema-shard")
     return Shard(**shard)

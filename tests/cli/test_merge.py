@@ -140,6 +140,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "are both shard 1/3",
     ),
     "missing": (lambda tmp_path: [], "missing: shard 2/3, 3/3; run it with --sema-shard"),
+    "no run": (lambda tmp_path: [tmp_path], "is no run folder: it holds no run.json"),
     "no shard": (
         lambda tmp_path: [write_run(tmp_path / "other", RECORDS)],
         "other is no shard: it was run without --sema-shard",

@@ -39,6 +39,7 @@ def test_the_examples_of_shards_name_all_of_them() -> None:
     n_jobs = len(shard["strategy"]["matrix"]["shard"])
     assert f"--sema-shard=${{{{ matrix.shard }}}}/{n_jobs}" in str(shard["steps"])
     assert whole["needs"] == "shard"
+    assert "merge shards/*/*/" in str(whole["steps"])  # of each artifact the run's folder
     (container,) = pods["spec"]["template"]["spec"]["containers"]
     assert f"+ 1))/{pods['spec']['completions']}" in container["command"][-1]
 
