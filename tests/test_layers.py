@@ -45,8 +45,6 @@ ONLY_IN = {
     "_pytest": set[str](),
     "pluggy": {"plugin"},
     "xdist": {"plugin"},
-    "httpx": {"chat", "docsearch"},
-    "httpx_aiohttp": {"chat"},
     "aiohttp": {"chat", "reward"},
     "mcp": {"sema"},
     "yaml": {"user_file"},

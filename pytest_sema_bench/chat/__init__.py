@@ -5,14 +5,14 @@ from pytest_sema_bench.chat.cassette import RecordingWire, ReplayWire, Wire
 from pytest_sema_bench.chat.client import ChatClient
 from pytest_sema_bench.chat.permit import Limiter, Unlimited
 from pytest_sema_bench.chat.reply import ChatReply
-from pytest_sema_bench.chat.transport import HttpWire, LocalTransport
+from pytest_sema_bench.chat.transport import HttpWire, LocalWire
 
 __all__ = [
     "ChatClient",
     "ChatReply",
     "HttpWire",
     "Limiter",
-    "LocalTransport",
+    "LocalWire",
     "Patience",
     "RecordingWire",
     "ReplayWire",

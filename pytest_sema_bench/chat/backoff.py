@@ -58,7 +58,7 @@ def quota(headers: Mapping[str, str]) -> Quota | None:
     Of several windows the tightest counts: Fireworks has one for prompt tokens and one for
     generated ones (docs.fireworks.ai/serverless/rate-limits).
     """
-    if not any("ratelimit" in name.lower() for name in headers):
+    if not any("ratelimit" in name for name in headers):
         return None
     requests = list(_left(headers, lambda name: "token" not in name))
     tokens = list(_left(headers, lambda name: "token" in name))
@@ -79,15 +79,15 @@ _REMAINING = re.compile(r"^(x-ratelimit-|anthropic-ratelimit-)(.*-)?remaining(-.
 def _left(headers: Mapping[str, str], wanted: Callable[[str], bool]) -> Iterator[float]:
     for name, value in headers.items():
         number = _number(value)
-        if _REMAINING.match(name.lower()) and wanted(name.lower()) and number is not None:
+        if _REMAINING.match(name) and wanted(name) and number is not None:
             yield number
 
 
 def _windows(headers: Mapping[str, str]) -> Iterator[tuple[str | None, str]]:
     """What is left of each rate limit (None if it is not said) and the text of its reset."""
     for name, value in headers.items():
-        if "ratelimit" in name.lower() and "reset" in name.lower():
-            yield headers.get(name.lower().replace("reset", "remaining")), value
+        if "ratelimit" in name and "reset" in name:
+            yield headers.get(name.replace("reset", "remaining")), value
 
 
 def _number(text: str | None) -> float | None:

@@ -14,8 +14,6 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol
 
-import httpx
-
 from pytest_sema_bench.chat.transport import RawResponse, Unreachable
 from pytest_sema_bench.errors import CannotWrite, NoRecording
 from pytest_sema_bench.records.whole_file import whole_file
@@ -270,9 +268,8 @@ def _read_response(response: Mapping[str, Any]) -> RawResponse:
         payload = "\n".join(response["text"]).encode("utf-8")
     else:
         payload = base64.b64decode(response["base64"])
-    return RawResponse(
-        status=response["status"], headers=httpx.Headers(response["headers"]), payload=payload
-    )
+    headers = {name.lower(): value for name, value in response["headers"].items()}
+    return RawResponse(status=response["status"], headers=headers, payload=payload)
 
 
 _OURS = frozenset({"lines", "object"})

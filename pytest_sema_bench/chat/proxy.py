@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.request import getproxies, proxy_bypass
 
-import httpx
+from yarl import URL
 
 from pytest_sema_bench.errors import SettingsError
 
@@ -12,18 +12,14 @@ from pytest_sema_bench.errors import SettingsError
 class Proxy:
     """The proxy that requests go through, as the environment has it."""
 
-    url_and_auth: httpx.Proxy
+    url: URL
+    """Its address, with credentials if it has some."""
     variable: str
-
-    @property
-    def url(self) -> httpx.URL:
-        """Its address."""
-        return self.url_and_auth.url
 
     @property
     def name(self) -> str:
         """What it is called in errors, without the credentials that its URL may hold."""
-        return f"the proxy {self.url.netloc.decode()} of {self.variable}"
+        return f"the proxy {self.url.host}:{self.url.port} of {self.variable}"
 
 
 def proxy_of(base_url: str) -> Proxy | None:
@@ -32,23 +28,19 @@ def proxy_of(base_url: str) -> Proxy | None:
     aiohttp's own `trust_env` looks it up for each request in a thread of its own, and would send
     what ~/.netrc holds for the host. Raises SettingsError for one that cannot be used.
     """
-    url, proxies = httpx.URL(base_url), getproxies()
+    url, proxies = URL(base_url), getproxies()
     scheme = url.scheme if proxies.get(url.scheme) else "all"
     proxy = proxies.get(scheme)
-    if not proxy or proxy_bypass(url.host):
+    if not proxy or proxy_bypass(url.host or ""):
         return None
     variable = f"{scheme.upper()}_PROXY"
     try:
-        found = httpx.Proxy(proxy)
-    except (httpx.InvalidURL, ValueError) as error:
+        found = URL(proxy)
+    except ValueError as error:
         raise SettingsError(f"the proxy in {variable} is no URL: {error}") from None
-    if found.url.scheme not in ("http", "https") or not _is_port(found.url):
+    if found.scheme not in ("http", "https") or not found.port:
         raise SettingsError(
             f"the proxy in {variable}: expected something like http://127.0.0.1:3128, and no other "
             f"kind than http; unset it, or name {url.host} in NO_PROXY"
         )
-    return Proxy(url_and_auth=found, variable=variable)
-
-
-def _is_port(url: httpx.URL) -> bool:
-    return url.port is None or 0 < url.port < 65536
+    return Proxy(url=found, variable=variable)

@@ -2,23 +2,28 @@
 
 import asyncio
 import json
+import os
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport
+import certifi
+from yarl import URL
 
 from pytest_sema_bench.base_url import read_base_url
 from pytest_sema_bench.chat.proxy import proxy_of
 
 _LARGEST_REPLY_BYTES = 64 * 1024 * 1024
 """No model writes that much: a server that sends more sends without end."""
+_PLAIN_BYTES = 1024 * 1024
+"""aiohttp wants to be given more than that as a file, and warns."""
 _TAIL_S = 1.0
 _REDIRECTS = (307, 308)
 """Those that ask for the same request at another address; the others make a GET of it."""
@@ -50,16 +55,13 @@ class RawResponse:
     """What came back for one request, unread."""
 
     status: int
-    headers: httpx.Headers
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By name in lower case."""
     payload: bytes
 
 
 class HttpWire:
-    """One server and key, without any deadline of its own.
-
-    It talks to the transport itself and not through `httpx.AsyncClient`, which writes each URL
-    to the log, keys and all if the base URL holds one.
-    """
+    """One endpoint of a server, and a key, without any deadline of its own."""
 
     def __init__(
         self,
@@ -67,15 +69,14 @@ class HttpWire:
         api_key: str | None,
         *,
         n_connections: int = 1,
-        transport: httpx.AsyncBaseTransport | None = None,
+        endpoint: str = "/chat/completions",
     ) -> None:
-        base = httpx.URL(read_base_url(base_url))
-        path, _, query = base.raw_path.partition(b"?")
-        path = path.rstrip(b"/") + b"/chat/completions"
-        self._url = base.copy_with(raw_path=path + (b"?" + query if query else b""))
-        self.path = path.decode()
+        base = urlsplit(read_base_url(base_url))
+        self._url = URL(base._replace(path=base.path.rstrip("/") + endpoint, fragment="").geturl())
+        self.path = self._url.raw_path
         """Path of the requests' URL."""
-        self.place = f"{self._url.host}{_port(self._url)}{self.path}"
+        port = "" if self._url.is_default_port() else f":{self._url.port}"
+        self.place = f"{self._url.host}{port}{self.path}"
         """Host, port and path: what an error shows."""
         self._headers = {
             "Content-Type": "application/json",
@@ -84,54 +85,61 @@ class HttpWire:
             "User-Agent": "pytest-sema-bench",
             **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
         }
-        # The aiohttp transport: httpx's own pool slows down with the square of its
-        # connections (benchmarks/transport.py has the measurement).
-        self._proxy = proxy_of(base_url) if transport is None else None
-        self._transport = transport or self._pool(n_connections)
-        self._unpooled: httpx.AsyncBaseTransport | None = None
+        self._proxy = proxy_of(base_url)
+        self._n_connections = n_connections
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def post(self, content: bytes, conversation: str | None) -> RawResponse:
         """The response to one request, whatever it belongs to.
 
         Raises Unreachable, whose text may hold anything.
         """
-        response = await self._send(self._transport, self._url, content)
+        response = await self._send(self._url, content)
         for _ in range(_MOST_REDIRECTS):
             target = self._followed(response)
             if target is None:
                 break
-            response = await self._send(self._transport, target, content)
+            response = await self._send(target, content)
         if response.status == _MISDIRECTED:
             # Only another connection can help (RFC 9110, section 15.5.20).
-            self._unpooled = self._unpooled or self._pool(0)
-            response = await self._send(self._unpooled, self._url, content)
+            response = await self._send(self._url, content, pooled=False)
         return response
 
-    async def _send(
-        self, transport: httpx.AsyncBaseTransport, url: httpx.URL, content: bytes
-    ) -> RawResponse:
-        headers = {**self._headers, "Content-Length": str(len(content))}
-        request = httpx.Request("POST", url, headers=headers, stream=_Body(content))
+    async def _send(self, url: URL, content: bytes, *, pooled: bool = True) -> RawResponse:
+        body = content if len(content) <= _PLAIN_BYTES else BytesIO(content)
+        proxy = self._proxy.url if self._proxy else None
         try:
-            response = await transport.handle_async_request(request)
-            try:
-                payload = await _payload(response)
-            finally:
-                await response.aclose()
-        except (httpx.HTTPError, aiohttp.ClientError) as error:
-            if isinstance(error.__cause__, aiohttp.ClientHttpProxyError):
-                return self._refused_by_proxy(error.__cause__)
+            async with self._session(pooled=pooled).post(
+                url, data=body, allow_redirects=False, proxy=proxy
+            ) as response:
+                payload = await _payload(response.content)
+        except aiohttp.ClientHttpProxyError as error:
+            return self._refused_by_proxy(error)
+        except aiohttp.ClientError as error:
             raise self._unreachable(error) from None
-        return RawResponse(status=response.status_code, headers=response.headers, payload=payload)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return RawResponse(status=response.status, headers=headers, payload=payload)
 
-    def _followed(self, response: RawResponse) -> httpx.URL | None:
+    def _session(self, *, pooled: bool) -> aiohttp.ClientSession:
+        """Connections that are used again, so many at most, or a new one for each request."""
+        if pooled not in self._sessions:
+            limit = self._n_connections if pooled else 0
+            connector = aiohttp.TCPConnector(
+                limit=limit, ssl=_tls(self._url), force_close=not pooled
+            )
+            self._sessions[pooled] = aiohttp.ClientSession(
+                connector=connector, headers=self._headers, timeout=aiohttp.ClientTimeout()
+            )
+        return self._sessions[pooled]
+
+    def _followed(self, response: RawResponse) -> URL | None:
         """Where to ask instead; None for a redirect that would take the key elsewhere."""
         location = response.headers.get("location")
         if response.status not in _REDIRECTS or location is None:
             return None
         try:
-            target = self._url.join(location)
-        except (httpx.InvalidURL, ValueError):
+            target = self._url.join(URL(location))
+        except ValueError:
             return None
         return target if _origin(target) == _origin(self._url) else None
 
@@ -139,71 +147,64 @@ class HttpWire:
         assert self._proxy is not None
         text = f"{self._proxy.name} says: {error.message}"
         payload = json.dumps({"error": {"message": text}}).encode()
-        return RawResponse(status=error.status, headers=httpx.Headers(), payload=payload)
+        return RawResponse(status=error.status, payload=payload)
 
-    def _unreachable(self, error: Exception) -> Unreachable:
+    def _unreachable(self, error: aiohttp.ClientError) -> Unreachable:
         """What is told of a connection that failed, to the server or to the proxy before it."""
-        cause = error.__cause__
-        if not isinstance(cause, aiohttp.ClientConnectorError):
+        if not isinstance(error, aiohttp.ClientConnectorError):
             text = str(error) or type(error).__name__
-            return Unreachable(text, sent=not _before_sending(error))
-        proxied = self._proxy is not None and cause.host == self._proxy.url.host
+            return Unreachable(text, sent=not isinstance(error, aiohttp.InvalidURL))
+        proxied = self._proxy is not None and error.host == self._proxy.url.raw_host
         where = f"{self._proxy.name}: " if proxied and self._proxy else ""
-        if isinstance(cause.os_error, socket.gaierror):
-            text = f"{where}the name {cause.host!r} does not resolve; is it right?"
+        if isinstance(error.os_error, socket.gaierror):
+            text = f"{where}the name {error.host!r} does not resolve; is it right?"
             return Unreachable(text, sent=False, why=Why.UNRESOLVED)
-        if isinstance(cause.os_error, ConnectionRefusedError):
+        if isinstance(error.os_error, ConnectionRefusedError):
             what = "the proxy" if proxied else "the server"
             text = f"{where}nothing listens there; is {what} running, and is the port right?"
             return Unreachable(text, sent=False, why=Why.REFUSED)
         return Unreachable(f"{where}{error}", sent=False)
-
-    def _pool(self, n_connections: int) -> httpx.AsyncBaseTransport:
-        """Connections that are used again, so many at most; 0 for a new one for each request."""
-        tls = _tls(self._url)
-
-        def session() -> aiohttp.ClientSession:
-            once = n_connections == 0
-            connector = aiohttp.TCPConnector(limit=n_connections, ssl=tls, force_close=once)
-            return aiohttp.ClientSession(connector=connector)
-
-        proxy = None if self._proxy is None else self._proxy.url_and_auth
-        return AiohttpTransport(client=session, proxy=proxy)
 
     def end(self, conversation: str) -> None:
         """Nothing to free: each request stands for itself."""
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
-        if self._unpooled is not None:
-            await self._unpooled.aclose()
+        for session in self._sessions.values():
+            await session.close()
 
 
-class _Body(httpx.AsyncByteStream):
-    """A request body as a stream: of one given as bytes aiohttp warns above 1 MB."""
+class LocalWire:
+    """Answers with a function of this process: the wire format without the wire."""
 
-    def __init__(self, content: bytes) -> None:
-        self._content = content
+    path = "/chat/completions"
+    place = f"reference.invalid{path}"
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._content
+    def __init__(self, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        self._answer = answer
+
+    async def post(self, content: bytes, conversation: str | None) -> RawResponse:
+        """The function's answer to the request's JSON body."""
+        answer = self._answer(json.loads(content))
+        return RawResponse(status=200, payload=json.dumps(answer).encode())
+
+    def end(self, conversation: str) -> None:
+        """Nothing to free."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
 
 
-def _port(url: httpx.URL) -> str:
-    return "" if url.port is None else f":{url.port}"
-
-
-async def _payload(response: httpx.Response) -> bytes:
+async def _payload(body: aiohttp.StreamReader) -> bytes:
     """The body; of a stream, up to `[DONE]`, for some servers leave the connection open then."""
     payload = bytearray()
-    chunks = response.aiter_bytes()
+    chunks = body.iter_any()
     async for chunk in chunks:
         # The mark may come in two chunks; to search all of it each time takes time in its square.
         seen = max(0, len(payload) - 64)
         payload += chunk
         if len(payload) > _LARGEST_REPLY_BYTES:
-            raise httpx.ReadError(f"more than {_LARGEST_REPLY_BYTES} bytes came")
+            raise Unreachable(f"more than {_LARGEST_REPLY_BYTES} bytes came", sent=True)
         if _DONE.search(payload, seen):
             await _read_on(chunks)
             break
@@ -216,39 +217,20 @@ async def _read_on(chunks: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(_TAIL_S):
             async for _ in chunks:
                 pass
-    except (TimeoutError, httpx.HTTPError, aiohttp.ClientError):
+    except (TimeoutError, aiohttp.ClientError):
         pass
 
 
-def _before_sending(error: Exception) -> bool:
-    """Whether no connection was made: refused, no such host, no TLS, no URL.
-
-    httpx-aiohttp 0.2 maps aiohttp's connector errors and lost connections to the same class,
-    so aiohttp's own error, which is the cause, decides.
-    """
-    cause = error.__cause__
-    if isinstance(cause, aiohttp.ClientError):
-        return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.InvalidURL)
-    return isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol)
-
-
-class LocalTransport(httpx.AsyncBaseTransport):
-    """Answers requests with a function of this process: the wire format without the wire."""
-
-    def __init__(self, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        self._answer = answer
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The function's answer to the request's JSON body."""
-        body = json.loads(await request.aread())
-        return httpx.Response(200, json=self._answer(body), request=request)
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    """Scheme, host and port; httpx leaves out the port that the scheme has anyway."""
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port, also where the port is the one that the scheme has anyway."""
     return url.scheme, url.host, url.port
 
 
-def _tls(url: httpx.URL) -> ssl.SSLContext | bool:
-    """No certificates are loaded for a plain HTTP server: that costs 30 ms."""
-    return httpx.create_ssl_context() if url.scheme == "https" else False
+def _tls(url: URL) -> ssl.SSLContext | bool:
+    """What certificates are checked by; none are loaded for plain HTTP: that costs 30 ms."""
+    if url.scheme != "https":
+        return False
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if file or not folder:
+        return ssl.create_default_context(cafile=file or certifi.where())
+    return ssl.create_default_context(capath=folder)

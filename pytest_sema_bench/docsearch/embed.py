@@ -7,6 +7,7 @@ sentence-transformers model in this process; `VectorStore` keeps vectors by the 
 import asyncio
 import hashlib
 import importlib
+import json
 import os
 import tempfile
 import zipfile
@@ -14,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 from numpy.typing import NDArray
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from pytest_sema_bench.chat.transport import HttpWire, Unreachable
 from pytest_sema_bench.docsearch.settings import DocsSettings
 from pytest_sema_bench.errors import BenchError
 
@@ -55,11 +56,8 @@ class RemoteService:
         self.label = f"{settings.url} {settings.model}"
         self._model = settings.model
         self._wait_s = wait_s
-        self._client = httpx.AsyncClient(
-            base_url=settings.url.rstrip("/"),
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=settings.timeout_s,
-        )
+        self._timeout_s = settings.timeout_s
+        self._wire = HttpWire(settings.url, key, n_connections=0, endpoint="/embeddings")
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """A vector of length 1 for each text. Raises ServiceError."""
@@ -68,7 +66,7 @@ class RemoteService:
 
     async def close(self) -> None:
         """Close connections."""
-        await self._client.aclose()
+        await self._wire.close()
 
     async def _embed(self, texts: Sequence[str]) -> Vectors:
         attempts = AsyncRetrying(
@@ -90,18 +88,18 @@ class RemoteService:
 
     async def _post(self, body: dict[str, Any]) -> Any:
         try:
-            reply = await self._client.post("/embeddings", json=body)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(self._timeout_s):
+                reply = await self._wire.post(json.dumps(body).encode(), None)
+        except (TimeoutError, Unreachable) as error:
             what = type(error).__name__
             raise ServiceError(f"no reply to /embeddings ({what})", passing=True) from None
-        if reply.status_code != 200:
+        if reply.status != 200:
             raise ServiceError(
-                f"/embeddings answered with status {reply.status_code}",
-                passing=reply.status_code in _PASSING,
+                f"/embeddings answered with status {reply.status}", passing=reply.status in _PASSING
             )
         try:
-            return reply.json()
-        except ValueError:
+            return json.loads(reply.payload)
+        except (ValueError, RecursionError):
             raise ServiceError("the reply to /embeddings is not JSON") from None
 
 

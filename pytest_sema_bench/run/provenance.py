@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_sema_bench import __version__
 
-_PACKAGES = ("pytest", "pytest-xdist", "httpx", "httpx-aiohttp", "aiohttp")
+_PACKAGES = ("pytest", "pytest-xdist", "aiohttp")
 
 
 def versions() -> dict[str, str]:

@@ -23,7 +23,7 @@ from pytest_sema_bench.chat import (
     ChatClient,
     HttpWire,
     Limiter,
-    LocalTransport,
+    LocalWire,
     Patience,
     RecordingWire,
     ReplayWire,
@@ -254,8 +254,7 @@ class Resources:
         """What carries the requests: the network, a recording, or the reference model itself."""
         options = self._options
         if model.base_url is None:
-            answers = LocalTransport(self._reference)
-            return HttpWire("http://reference.invalid", None, transport=answers)
+            return LocalWire(self._reference)
         if options.replay is not None:
             return ReplayWire(options.replay, HttpWire(model.base_url, None).path)
         wire = HttpWire(model.base_url, key, n_connections=self._n_connections)

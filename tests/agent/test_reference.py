@@ -11,7 +11,7 @@ from pytest_sema_bench.agent.loop import AgentRun, run_agent
 from pytest_sema_bench.agent.reference import ReferenceModel, check_references
 from pytest_sema_bench.agent.tools import make_toolbox
 from pytest_sema_bench.catalog.registry import load_registry
-from pytest_sema_bench.chat import ChatClient, ChatReply, HttpWire, LocalTransport
+from pytest_sema_bench.chat import ChatClient, ChatReply, LocalWire
 from pytest_sema_bench.errors import ModelError, SettingsError
 from pytest_sema_bench.grading import Grader
 from pytest_sema_bench.records.outcome import Outcome, Stop
@@ -28,9 +28,8 @@ SUITE = load_tasks(Path(__file__).parents[1] / "samples" / "bench_dir" / "tasks"
 CONFIGS = load_registry(Path(__file__).parent).configs
 
 
-def ask_with(transport: LocalTransport) -> ChatClient:
-    """A client that this transport answers."""
-    wire = HttpWire("http://reference.invalid", None, transport=transport)
+def ask_with(wire: LocalWire) -> ChatClient:
+    """A client that this wire answers."""
     return ChatClient(wire, redactor=Redactor())
 
 
@@ -38,7 +37,7 @@ def solve(runner: asyncio.Runner, vm: SemaVM, task: Task, config: Config) -> Age
     """The agent run of the reference model with a task."""
 
     async def run() -> AgentRun:
-        client = ask_with(LocalTransport(ReferenceModel(SUITE)))
+        client = ask_with(LocalWire(ReferenceModel(SUITE)))
         toolbox = make_toolbox(config.tools, vm, Limits())
         try:
             return await run_agent(
@@ -110,10 +109,10 @@ def test_a_task_without_a_reference_is_named(tmp_path: Path) -> None:
 
 
 def complete(answer: Any, body: dict[str, Any]) -> ChatReply:
-    """The reply that a client gets through a local transport."""
+    """The reply that a client gets through a local wire."""
 
     async def run() -> ChatReply:
-        client = ask_with(LocalTransport(answer))
+        client = ask_with(LocalWire(answer))
         try:
             return await client.complete(body)
         finally:
@@ -122,7 +121,7 @@ def complete(answer: Any, body: dict[str, Any]) -> ChatReply:
     return asyncio.run(run())
 
 
-def test_a_local_transport_speaks_the_same_format() -> None:
+def test_a_local_wire_speaks_the_same_format() -> None:
     """A function of this process answers without a network."""
     got = complete(
         lambda body: {"choices": [{"message": {"content": body["model"]}}], "model": "local"},

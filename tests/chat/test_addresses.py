@@ -41,8 +41,6 @@ def set_proxy(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-# httpx-aiohttp 0.2 hands a proxy's credentials to aiohttp in the old way.
-@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
 def test_a_dead_proxy_is_called_a_proxy(set_proxy: pytest.MonkeyPatch) -> None:
     """Its address and the variable it comes from, and not its password."""
     port = closed_port()

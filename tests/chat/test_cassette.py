@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from pytest_sema_bench.chat.cassette import RecordingWire, ReplayWire, first_difference
@@ -45,7 +44,8 @@ class ScriptedWire:
 
 def answer(payload: bytes, status: int = 200, **headers: str) -> RawResponse:
     """An answer with these bytes."""
-    return RawResponse(status=status, headers=httpx.Headers(headers), payload=payload)
+    lower = {name.lower(): value for name, value in headers.items()}
+    return RawResponse(status=status, headers=lower, payload=payload)
 
 
 def body(*texts: str, **fields: Any) -> bytes:

@@ -51,8 +51,6 @@ def test_connections_are_reused(chat_server: ChatServer) -> None:
     assert (chat_server.n_requests, chat_server.n_connections) == (3, 1)
 
 
-# httpx-aiohttp 0.2 hands a proxy's credentials to aiohttp in the old way.
-@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
 def test_the_proxy_of_the_environment_is_used(
     chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

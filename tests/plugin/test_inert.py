@@ -6,7 +6,7 @@ import sys
 
 from tests.plugin.bench_dir import BenchDir
 
-_HEAVY = ("httpx", "httpx_aiohttp", "aiohttp", "yaml", "jsonschema", "tenacity", "asyncio")
+_HEAVY = ("aiohttp", "yaml", "jsonschema", "tenacity", "asyncio")
 _CONFTEST = """
 import sys
 
@@ -31,8 +31,7 @@ def test_a_plain_run_imports_the_door_and_nothing_heavy(bench_dir: BenchDir) -> 
 def test_a_run_begins_without_what_only_its_end_may_need() -> None:
     """Each of xdist's workers would pay for it too."""
     code = "import sys, pytest_sema_bench.plugin.session; print(set(sys.modules) & {names})"
-    # Where rich is installed httpx imports it, for a command line of its own.
-    names = {"numpy", "tenacity", "sentence_transformers", "mcp", "pyarrow", "psycopg"}
+    names = {"numpy", "httpx", "tenacity", "sentence_transformers", "mcp", "pyarrow", "psycopg"}
     done = subprocess.run(
         [sys.executable, "-c", code.format(names=names)], capture_output=True, text=True, check=True
     )
