@@ -17,8 +17,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
 
+from pytest_sema_bench.extraction import as_answer
 from pytest_sema_bench.grading import Grader, Verdict
-from pytest_sema_bench.grading.proof.check import fenced, wrong_answers
+from pytest_sema_bench.grading.proof.check import wrong_answers
 from pytest_sema_bench.grading.proof.mutate import mutate
 from pytest_sema_bench.sema.vm import create_vm
 from pytest_sema_bench.settings import Limits
@@ -36,10 +37,10 @@ N_TURNS = (20_000, 24_000, 27_000, 30_000, 36_000)
 def answers_to(task: Task) -> Iterator[Job]:
     """A task's reference, its wrong answers and the mutants of the reference, as messages."""
     reference = task.reference or ""
-    yield task, fenced(task, reference), USUAL
+    yield task, as_answer(task.kind, reference), USUAL
     yield from ((task, message, USUAL) for _, message in wrong_answers(task))
     if task.kind is not GradeKind.VALUE:
-        yield from ((task, fenced(task, each.source), USUAL) for each in mutate(reference))
+        yield from ((task, as_answer(task.kind, each.source), USUAL) for each in mutate(reference))
 
 
 def near_the_limit() -> Iterator[Job]:
@@ -48,7 +49,11 @@ def near_the_limit() -> Iterator[Job]:
     for task in programs[:2]:
         for n in N_TURNS:
             work = f"(let loop ((i 0) (xs '())) (if (< i {n}) (loop (+ i 1) (cons i xs)) nil))"
-            yield replace(task, cases=task.cases[:1]), fenced(task, f"{task.reference}{work}"), NEAR
+            yield (
+                replace(task, cases=task.cases[:1]),
+                as_answer(task.kind, f"{task.reference}{work}"),
+                NEAR,
+            )
 
 
 def choose(n: int) -> list[Job]:

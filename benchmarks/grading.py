@@ -14,8 +14,9 @@ import sys
 import time
 from collections.abc import Sequence
 
+from pytest_sema_bench.extraction import as_answer
 from pytest_sema_bench.grading import Grader
-from pytest_sema_bench.grading.proof.check import fenced, wrong_answers
+from pytest_sema_bench.grading.proof.check import wrong_answers
 from pytest_sema_bench.sema.vm import create_vm
 from pytest_sema_bench.suite.folder import suite_folder
 from pytest_sema_bench.suite.task import Task, load_tasks
@@ -64,7 +65,7 @@ def main() -> None:
     """Measure both kinds."""
     n_wrong = int(sys.argv[1]) if len(sys.argv) > 1 else None
     tasks = load_tasks(suite_folder())
-    references = [(task, fenced(task, task.reference or "")) for task in tasks]
+    references = [(task, as_answer(task.kind, task.reference or "")) for task in tasks]
     measure("reference", references)
     measure("again x5", references * 5)
     wrong = [(task, message) for task in tasks for _, message in wrong_answers(task)[:n_wrong]]

@@ -34,8 +34,9 @@ import aiohttp
 import psutil
 from tabulate import tabulate
 
+from pytest_sema_bench.extraction import as_answer
 from pytest_sema_bench.grading import Grader
-from pytest_sema_bench.grading.proof.check import fenced, wrong_answers
+from pytest_sema_bench.grading.proof.check import wrong_answers
 from pytest_sema_bench.grading.scoring import AnswerGrader
 from pytest_sema_bench.reward.scale import Mode, RewardSettings
 from pytest_sema_bench.reward.trl import make_reward
@@ -55,7 +56,7 @@ def jobs(n: int) -> list[Job]:
     """As many answers to tasks of `core`, in an order of their own: right, wrong, no code."""
     made: list[Job] = []
     for task in load_tasks(suite_folder()):
-        made.append((task.id, fenced(task, task.reference or "")))
+        made.append((task.id, as_answer(task.kind, task.reference or "")))
         made += [(task.id, message) for _, message in wrong_answers(task)]
         made.append((task.id, "I would have to think about that."))
     random.Random(0).shuffle(made)  # noqa: S311 - an order
@@ -70,7 +71,7 @@ def jobs(n: int) -> list[Job]:
 def references() -> list[Job]:
     """Right answers that `jobs` does not have."""
     tasks = load_tasks(suite_folder())
-    return [(task.id, fenced(task, f"{task.reference} ; first")) for task in tasks]
+    return [(task.id, as_answer(task.kind, f"{task.reference} ; first")) for task in tasks]
 
 
 async def by_grade(asked: Sequence[Job]) -> list[float | None]:

@@ -19,7 +19,7 @@ import time
 import psutil
 from grading import grade
 
-from pytest_sema_bench.grading.proof.check import fenced
+from pytest_sema_bench.extraction import as_answer
 from pytest_sema_bench.sema.vm import create_vm
 from pytest_sema_bench.sema.vm.install import install
 from pytest_sema_bench.sema.vm.node import find_node
@@ -103,7 +103,7 @@ def backends(names: list[str], n: int = 400) -> None:
     """Measure each VM and print a line about it."""
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
     tasks = load_tasks(suite_folder())
-    references = [(task, fenced(task, task.reference or "")) for task in tasks]
+    references = [(task, as_answer(task.kind, task.reference or "")) for task in tasks]
     for name in names:
         before = cpu_s()
         elapsed = asyncio.run(evaluations(name, n))

@@ -28,11 +28,6 @@ def answer_of(folder: str, name: str) -> str:
     return answer
 
 
-def fenced(code: str) -> str:
-    """Code as a model sends it."""
-    return f"```sema\n{code}\n```"
-
-
 class Marker:
     """Grades in the session's event loop."""
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from pytest_sema_bench.docsearch.corpus import Corpus
 from pytest_sema_bench.docsearch.entry import Entry, EntryKind, Foreign, Snippet
-from pytest_sema_bench.docsearch.index import Parts
 from pytest_sema_bench.docsearch.lexical import LexicalSearch
 
 HERE = Path("small.yaml")
@@ -93,6 +92,6 @@ CORPUS = Corpus(
 )  # fmt: skip
 
 
-def small_search(corpus: Corpus = CORPUS, parts: Parts | None = None) -> LexicalSearch:
+def small_search(corpus: Corpus = CORPUS) -> LexicalSearch:
     """The lexical search over the small documentation."""
-    return LexicalSearch(corpus, parts)
+    return LexicalSearch(corpus)

@@ -16,12 +16,14 @@ import random
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest.mock import patch
 
+from pytest_sema_bench.docsearch import index, words
 from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.corpus import Corpus, load_corpus
-from pytest_sema_bench.docsearch.index import Parts
 from pytest_sema_bench.docsearch.lexical import LexicalSearch
 from pytest_sema_bench.docsearch.settings import read_docs_settings
 from pytest_sema_bench.sema.vm.install import pinned_version
@@ -37,22 +39,8 @@ N_TIMED = 3
 N_SPARE = 5
 """Hits asked for beyond that, as `--batch` does: two hits can have one name."""
 
-FULL = Parts()
-PLAIN = Parts(intents=False, foreign=False, splitting=False, synonyms=False, short_texts=False)
 DEFAULT = "all parts (the default)"
-VARIANTS = {
-    DEFAULT: FULL,
-    "without intents": replace(FULL, intents=False),
-    "without the foreign table": replace(FULL, foreign=False),
-    "without name splitting": replace(FULL, splitting=False),
-    "without synonyms": replace(FULL, synonyms=False),
-    "one text per entry": replace(FULL, short_texts=False),
-    "plain BM25, no intents": PLAIN,
-}
-HALVED = {
-    "half of the intents": FULL,
-    "half of the intents, no synonyms": replace(FULL, synonyms=False),
-}
+HALVED = "half of the intents"
 """On poorer corpora: what the thesaurus is worth where nobody thought of the query's words."""
 N_DRAWS = 5
 """Corpora with a random half of each entry's intents, whose results are counted together."""
@@ -108,14 +96,27 @@ def main() -> None:
 
 
 def variants(corpus: Corpus, queries: Sequence[Query]) -> dict[str, list[Result]]:
-    """The results without one part each, and on poorer corpora."""
-    measured = {
-        name: run(LexicalSearch(corpus, parts), queries) for name, parts in VARIANTS.items()
-    }
+    """The results without one part of the corpus each, and on poorer ones."""
+    dumb = tuple(replace(entry, intents=(), asked=()) for entry in corpus.entries)
     poorer = [halved(corpus, seed) for seed in range(N_DRAWS)]
-    for name, parts in HALVED.items():
-        searches = [LexicalSearch(some, parts) for some in poorer]
-        measured[name] = [result for search in searches for result in run(search, queries)]
+    searched = {
+        DEFAULT: [corpus],
+        "without intents": [replace(corpus, entries=dumb)],
+        "without the foreign table": [replace(corpus, foreign=())],
+        "without synonyms": [replace(corpus, synonyms=())],
+        HALVED: poorer,
+        f"{HALVED}, no synonyms": [replace(some, synonyms=()) for some in poorer],
+    }
+    measured = {
+        name: [result for some in corpora for result in run(LexicalSearch(some), queries)]
+        for name, corpora in searched.items()
+    }
+    with ExitStack() as stack:
+        for module, name in ((words, "split_name"), (words, "_directions"), (index, "split_name")):
+            stack.enter_context(patch.object(module, name, lambda text: []))
+        words._terms_of_token.cache_clear()
+        measured["without name splitting"] = run(LexicalSearch(corpus), queries)
+    words._terms_of_token.cache_clear()
     return measured
 
 

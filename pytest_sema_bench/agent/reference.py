@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.extraction import as_answer
 from pytest_sema_bench.suite.task import GradeKind, Task
 
 
@@ -31,7 +32,9 @@ class ReferenceModel:
         elif "docs_search" in tools and not asked:
             message = _call("docs_search", {"query": task.slug.replace("-", " ")})
         else:
-            message = {"role": "assistant", "content": _final(task)}
+            assert task.reference is not None
+            said = as_answer(task.kind, task.reference)
+            message = {"role": "assistant", "content": said}
         return _completion(messages, message)
 
 
@@ -59,13 +62,6 @@ def _source(task: Task) -> str:
         return f"'{task.reference.strip()}"
     given = [case.given for case in task.public_cases if case.given and case.call is None]
     return "\n".join([*given[:1], task.reference])
-
-
-def _final(task: Task) -> str:
-    assert task.reference is not None
-    if task.kind is GradeKind.VALUE:
-        return f"Value: {task.reference.strip()}"
-    return f"```sema\n{task.reference.rstrip()}\n```"
 
 
 def _call(name: str, arguments: dict[str, str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from pytest_sema_bench import __version__
 from pytest_sema_bench.errors import BenchError, SettingsError
@@ -43,6 +44,8 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status."""
     argv = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, TextIOWrapper):  # what a terminal cannot show is no reason to fail
+        sys.stdout.reconfigure(errors="replace")
     arguments = _parser(argv[0] if argv else None).parse_args(argv)
     try:
         status: int = arguments.run(arguments)

@@ -13,7 +13,8 @@ from pathlib import Path
 from pytest_sema_bench.cli.arguments import add_format_option, vm_type
 from pytest_sema_bench.docsearch.corpus import docs_folder, load_corpus, load_hints
 from pytest_sema_bench.docsearch.entry import Hint, Row
-from pytest_sema_bench.grading.proof.check import fenced, wrong_answers
+from pytest_sema_bench.extraction import as_answer
+from pytest_sema_bench.grading.proof.check import wrong_answers
 from pytest_sema_bench.grading.regrade import tasks_of
 from pytest_sema_bench.grading.two_vms import (
     Answer,
@@ -118,7 +119,7 @@ async def _compare(
 def _suite(tasks: Iterable[Task]) -> Iterator[Answer]:
     for task in tasks:
         if task.reference is not None:
-            message = fenced(task, task.reference)
+            message = as_answer(task.kind, task.reference)
             yield _answer(task, "references", "the reference answer", message)
         for name, message in wrong_answers(task):
             yield _answer(task, "wrong answers", name, message)

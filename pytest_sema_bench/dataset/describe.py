@@ -13,7 +13,7 @@ from pytest_sema_bench.dataset.answers import Answers
 from pytest_sema_bench.dataset.prove import LIMITS, Sifting
 from pytest_sema_bench.dataset.row import Row, Source
 from pytest_sema_bench.errors import BudgetSpent, ModelError, NoRecording, NotAsked
-from pytest_sema_bench.extraction import extract
+from pytest_sema_bench.extraction import extract, fenced
 from pytest_sema_bench.grading.verdict import Verdict
 from pytest_sema_bench.run.outcome import void_verdict
 from pytest_sema_bench.sema.reader import Kind, single_datum
@@ -62,7 +62,7 @@ async def _describe(
     if check and row.value is None and not row.output and row.error is None:
         return "gives nothing that could be compared"
     try:
-        said = await answers.ask(f"describe/{row.id}", _ABOUT, f"```sema\n{row.code}\n```")
+        said = await answers.ask(f"describe/{row.id}", _ABOUT, fenced(row.code))
         sentence = " ".join(said.split())
         if why := _fault(sentence, row):
             return why

@@ -14,6 +14,7 @@ from typing import Any
 from pytest_sema_bench.dataset.normal import known_names
 from pytest_sema_bench.dataset.row import Row, Source, line_file
 from pytest_sema_bench.errors import FileError, SettingsError
+from pytest_sema_bench.extraction import fenced
 from pytest_sema_bench.records.transcript import ChatMessage, message_text
 from pytest_sema_bench.reward.truth import read_truth
 from pytest_sema_bench.sema.names import heads_used
@@ -89,7 +90,7 @@ def conversation(row: Row, system: str | None) -> list[ChatMessage]:
         return [_plain(message) for message in row.messages]
     return [
         *_request(row, system),
-        {"role": "assistant", "content": f"```sema\n{row.code.strip()}\n```"},
+        {"role": "assistant", "content": fenced(row.code.strip())},
     ]
 
 
@@ -168,7 +169,7 @@ def _trl_text(row: Row, system: str | None) -> list[Record]:
     if row.messages:
         raise Unfit("it is a conversation, which plain text has no place for")
     request = "\n\n".join(filter(None, [system, asked(row)]))
-    return [{"prompt": f"{request}\n\n", "completion": f"```sema\n{row.code.strip()}\n```"}]
+    return [{"prompt": f"{request}\n\n", "completion": fenced(row.code.strip())}]
 
 
 def _rft(row: Row, system: str | None) -> list[Record]:

@@ -12,6 +12,7 @@ from itertools import islice, permutations, product
 
 from pytest_sema_bench.dataset.defined import Definition, definitions, n_arguments, renamed
 from pytest_sema_bench.dataset.leak_text import Leak, task_code
+from pytest_sema_bench.extraction import fenced
 from pytest_sema_bench.grading import Grader
 from pytest_sema_bench.grading.judge import matches
 from pytest_sema_bench.grading.names import names_asked
@@ -190,7 +191,7 @@ class Solver:
             if task.kind is not GradeKind.EXPRESSION or not given & symbols_in(code):
                 continue
             kept = [f.text for f in top_forms(forms) if not names_defined(f) & given & variables]
-            answer = _block("\n".join(kept))
+            answer = fenced("\n".join(kept))
             verdict = await self._grader.grade(task, answer, stop_at_failure=True)
             if verdict.cases and all(case.passed for case in verdict.cases):
                 return Leak(task=task.id, why="its last form passes the cases")
@@ -258,10 +259,10 @@ def _answer(code: str, tried: _Try) -> str:
     if tried.order:
         [(name, theirs)] = tried.names.items()
         kept = renamed(code, {theirs: f"{theirs}-", name: f"{name}-"})
-        return _block(f"{kept}\n(define {name} {_reordered(f'{theirs}-', tried.order)})")
+        return fenced(f"{kept}\n(define {name} {_reordered(f'{theirs}-', tried.order)})")
     new = {theirs: ours for ours, theirs in tried.names.items()}
     # What the program itself calls by a name that is now taken gets out of the way.
-    return _block(renamed(code, {ours: f"{ours}-" for ours in new.values()} | new))
+    return fenced(renamed(code, {ours: f"{ours}-" for ours in new.values()} | new))
 
 
 def _heads_asked(task: Task) -> frozenset[str]:
@@ -270,7 +271,3 @@ def _heads_asked(task: Task) -> frozenset[str]:
         return frozenset().union(*(heads_used(read_forms(text)) for text in task_code(task)))
     except ReadError:
         return frozenset()
-
-
-def _block(code: str) -> str:
-    return f"```sema\n{code}\n```"

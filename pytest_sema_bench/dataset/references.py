@@ -1,14 +1,13 @@
 """Rows from the reference answers of a suite, which its own cases prove."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_sema_bench.dataset.benchmark import is_benchmark, refuse
 from pytest_sema_bench.dataset.prove import Draft, Sifting
 from pytest_sema_bench.dataset.row import BENCHMARK, Source
 from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.extraction import as_answer
 from pytest_sema_bench.grading import Grader
-from pytest_sema_bench.grading.proof.check import fenced
 from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.suite.task import GradeKind, Task, load_tasks
@@ -19,26 +18,21 @@ async def drafts(
 ) -> list[Draft]:
     """The references that pass their tasks' cases. Raises SettingsError and TaskError."""
     tasks = load_tasks(suite)
-    if not tasks:
-        raise SettingsError(f"{suite}: no task files (*.yaml) here")
-    check_allowed(suite, tasks, benchmark=benchmark)
+    if not benchmark and (n := sum(map(is_benchmark, tasks))):
+        raise refuse(suite, n)
     grader, made = Grader(vm), []
     for task in tasks:
         if task.kind is GradeKind.VALUE:
             sifting.drop("the answer is a value and no code", task.id)
         elif task.reference is None:
             sifting.drop("the task has no reference answer", task.id)
-        elif (await grader.grade(task, fenced(task, task.reference))).outcome is Outcome.PASS:
+        elif (
+            await grader.grade(task, as_answer(task.kind, task.reference))
+        ).outcome is Outcome.PASS:
             made.append(_draft(task, task.reference, licence_of_task(task, licence)))
         else:
             sifting.drop("the reference fails its task", task.id)
     return made
-
-
-def check_allowed(suite: Path, tasks: Sequence[Task], *, benchmark: bool) -> None:
-    """Raises SettingsError for the benchmark's own tasks, unless they were asked for."""
-    if not benchmark and (n := sum(map(is_benchmark, tasks))):
-        raise refuse(suite, n)
 
 
 def licence_of_task(task: Task, given: str | None) -> str:

@@ -32,30 +32,12 @@ _ENGLISH = re.compile(
     r"|which|with)\b"
 )
 
-
 _NO_NAME_BEHIND = frozenset(
-    [
-        "a",
-        "all",
-        "an",
-        "any",
-        "each",
-        "equal",
-        "every",
-        "first",
-        "its",
-        "lower",
-        "no",
-        "one",
-        "other",
-        "that",
-        "the",
-        "this",
-        "title",
-        "to",
-        "upper",
+    re.findall(
+        r"\w+",
+        "a all an any each equal every first its lower no one other that the this title to upper "
         "value",
-    ]
+    )
 )
 """Before a name that is a word, they make a word of it: `an angle`, `upper case`."""
 _TELLING_FORMS = frozenset({"case", "match", "try"})

@@ -5,7 +5,7 @@ Problems are collected, not raised, each with file and line, so that one run sho
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,10 +98,8 @@ def check_foreign(foreign: Sequence[Foreign], entries: Sequence[Entry]) -> Itera
 
 async def check_snippets(rows: Iterable[Row], vm: SemaVM) -> list[Problem]:
     """The snippets that do not do what they say, each run in an interpreter of its own."""
-    jobs = [(row, snippet) for row in rows for snippet in row.snippets]
 
-    async def check(job: tuple[Row, Snippet]) -> Problem | None:
-        row, snippet = job
+    async def check(row: Row, snippet: Snippet) -> Problem | None:
         (evaluation,) = await vm.evaluate([snippet.code], _LIMITS)
         fault = snippet_fault(snippet, evaluation)
         if fault is None:
@@ -109,7 +107,8 @@ async def check_snippets(rows: Iterable[Row], vm: SemaVM) -> list[Problem]:
         message = f"{_label(row)}: {snippet.code}: {fault}"
         return Problem(path=row.path, line=snippet.line, message=message)
 
-    return [problem for problem in await _gather(jobs, check) if problem is not None]
+    checks = (check(row, snippet) for row in rows for snippet in row.snippets)
+    return [problem for problem in await asyncio.gather(*checks) if problem is not None]
 
 
 def snippet_fault(snippet: Snippet, evaluation: Evaluation) -> str | None:
@@ -183,13 +182,6 @@ def coverage(entries: Iterable[Entry]) -> tuple[Coverage, ...]:
         )
         for module, names in usable_names().items()
     )
-
-
-async def _gather(
-    jobs: Sequence[tuple[Row, Snippet]],
-    check: Callable[[tuple[Row, Snippet]], Awaitable[Problem | None]],
-) -> list[Problem | None]:
-    return list(await asyncio.gather(*(check(job) for job in jobs)))
 
 
 def _problem(row: Row, message: str) -> Problem:

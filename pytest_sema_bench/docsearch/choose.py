@@ -27,12 +27,23 @@ def make_search(
     settings = settings or DocsSettings()
     environment = os.environ if environment is None else environment
     check_settings(settings, environment)
-    if settings.backend is DocsBackend.LEXICAL:
-        return OpenedLater(lambda version: _open_lexical(version, dialect), vm)
-    if settings.backend is DocsBackend.SEMA:
-        return OpenedLater(_open_sema, vm)
     key = environment.get(settings.key_env) if settings.key_env else None
-    return OpenedLater(lambda version: _open_semantic(settings, key, version, dialect), vm)
+
+    def opened(version: str) -> Search:
+        # Imported when somebody searches: what is heavy is in there.
+        if settings.backend is DocsBackend.LEXICAL:
+            from pytest_sema_bench.docsearch.lexical import LexicalSearch
+
+            return LexicalSearch.bundled(version, dialect)
+        if settings.backend is DocsBackend.SEMA:
+            from pytest_sema_bench.docsearch.sema_docs import SemaSearch
+
+            return SemaSearch()
+        from pytest_sema_bench.docsearch.semantic import open_semantic
+
+        return open_semantic(settings, key, version, dialect)
+
+    return OpenedLater(opened, vm)
 
 
 def check_settings(settings: DocsSettings, environment: Mapping[str, str]) -> None:
@@ -62,26 +73,6 @@ def _check_local(model: str | None) -> None:
 def _is_package(name: str) -> bool:
     module = name.replace("-", "_")
     return module.isidentifier() and importlib.util.find_spec(module) is not None
-
-
-def _open_lexical(version: str, dialect: Dialect | None) -> Search:
-    from pytest_sema_bench.docsearch.lexical import LexicalSearch
-
-    return LexicalSearch.bundled(version, dialect)
-
-
-def _open_sema(version: str) -> Search:
-    from pytest_sema_bench.docsearch.sema_docs import SemaSearch
-
-    return SemaSearch()
-
-
-def _open_semantic(
-    settings: DocsSettings, key: str | None, version: str, dialect: Dialect | None
-) -> Search:
-    from pytest_sema_bench.docsearch.semantic import open_semantic
-
-    return open_semantic(settings, key, version, dialect)
 
 
 class OpenedLater:

@@ -32,8 +32,6 @@ class TextKind(Enum):
     SHAPE = "shape"
     EDGE = "edge"
     FOREIGN = "foreign"
-    BODY = "body"
-    """All parts in one, as plain BM25 has them."""
 
 
 WEIGHTS = {
@@ -43,21 +41,8 @@ WEIGHTS = {
     TextKind.SHAPE: 0.4,
     TextKind.EDGE: 0.3,
     TextKind.FOREIGN: 0.8,
-    TextKind.BODY: 1.0,
 }
 """How much a match in a text counts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What the search makes use of; all of it, except when the worth of a part is measured."""
-
-    intents: bool = True
-    foreign: bool = True
-    splitting: bool = True
-    synonyms: bool = True
-    short_texts: bool = True
-    """False puts each entry into one text, as plain BM25 does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +60,7 @@ class Index:
     """The terms that a text of ours holds, and not only a name of another language."""
 
 
-def build_index(corpus: Corpus, parts: Parts) -> Index:
+def build_index(corpus: Corpus) -> Index:
     """The index of a corpus: BM25 as Lucene has it, times the weight of the kind of text."""
     abroad: dict[str, list[str]] = {}
     for row in corpus.foreign:
@@ -84,9 +69,9 @@ def build_index(corpus: Corpus, parts: Parts) -> Index:
     owners: list[int] = []
     texts: list[tuple[TextKind, Counter[str]]] = []
     for number, entry in enumerate(corpus.entries):
-        for kind, text in _texts(entry, abroad, parts):
+        for kind, text in _texts(entry, abroad):
             owners.append(number)
-            texts.append((kind, Counter(terms_of(text, split=parts.splitting))))
+            texts.append((kind, Counter(terms_of(text))))
     n_holding = Counter(term for _, counts in texts for term in counts)
     rarity = {term: log(1 + (len(texts) - n + 0.5) / (n + 0.5)) for term, n in n_holding.items()}
     n_terms = [counts.total() for _, counts in texts]
@@ -124,31 +109,17 @@ def _said(name: str) -> str:
     return "" if _SPELLED_OUT.keys().isdisjoint(parts) else words
 
 
-def _texts(
-    entry: Entry, abroad: Mapping[str, list[str]], parts: Parts
-) -> Iterator[tuple[TextKind, str]]:
+def _texts(entry: Entry, abroad: Mapping[str, list[str]]) -> Iterator[tuple[TextKind, str]]:
     """The texts of an entry; `abroad` has the foreign names that lead to each of Sema's."""
-    texts = _short_texts(entry, abroad, parts)
-    if parts.short_texts:
-        yield from texts
-    else:
-        yield TextKind.BODY, " ".join(text for _, text in texts)
-
-
-def _short_texts(
-    entry: Entry, abroad: Mapping[str, list[str]], parts: Parts
-) -> Iterator[tuple[TextKind, str]]:
     for name in entry.names:
         yield TextKind.NAME, name
-        if parts.splitting and (said := _said(name)):
+        if said := _said(name):
             yield TextKind.NAME, said
     yield TextKind.SUMMARY, entry.summary
     yield TextKind.SHAPE, entry.shape
     for edge in entry.edges:
         yield TextKind.EDGE, edge.when or ""
-    if parts.intents:
-        for intent in (*entry.intents, *entry.asked):
-            yield TextKind.INTENT, intent
-    if parts.foreign:
-        for names in abroad.get(entry.name, ()):
-            yield TextKind.FOREIGN, names
+    for intent in (*entry.intents, *entry.asked):
+        yield TextKind.INTENT, intent
+    for names in abroad.get(entry.name, ()):
+        yield TextKind.FOREIGN, names

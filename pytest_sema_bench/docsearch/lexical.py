@@ -16,7 +16,7 @@ from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.docsearch.corpus import Corpus, load_corpus
 from pytest_sema_bench.docsearch.entry import Entry, Foreign
 from pytest_sema_bench.docsearch.in_dialect import corpus_in
-from pytest_sema_bench.docsearch.index import Parts, Scores, build_index
+from pytest_sema_bench.docsearch.index import Scores, build_index
 from pytest_sema_bench.docsearch.lookup import Named, NameLookup
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Hit
 from pytest_sema_bench.docsearch.subject import subjects
@@ -58,17 +58,16 @@ _N_KEPT, _FAR_BELOW = 2, 0.55
 class LexicalSearch:
     """Search without network and without a model."""
 
-    def __init__(self, corpus: Corpus, parts: Parts | None = None) -> None:
+    def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
-        self._parts = parts or Parts()
-        self._index = build_index(corpus, self._parts)
+        self._index = build_index(corpus)
         self._tests = {
             n for n, e in enumerate(corpus.entries) if any(name.endswith("?") for name in e.names)
         }
         self._numbers = {entry.name: n for n, entry in enumerate(corpus.entries)}
         self._vocabulary = [term for term in self._index.by_text if term.isalpha()]
-        self._thesaurus = Thesaurus(corpus.synonyms if self._parts.synonyms else ())
-        self._names = NameLookup(corpus, self._index.own_terms, foreign=self._parts.foreign)
+        self._thesaurus = Thesaurus(corpus.synonyms)
+        self._names = NameLookup(corpus, self._index.own_terms)
 
     @classmethod
     def bundled(cls, version: str | None = None, dialect: Dialect | None = None) -> "LexicalSearch":
@@ -100,7 +99,7 @@ class LexicalSearch:
     def find_now(self, query: str, n: int = N_SHOWN) -> Found:
         """The same without an event loop."""
         query = query[:MAX_QUERY_CHARS]
-        named = self._names.look_up(query) if self._parts.short_texts else Named()
+        named = self._names.look_up(query)
         scores = self.scores(query)
         self._lift(scores, named)
         rows = {entry.name: row for entry, row in named.first}
@@ -145,16 +144,15 @@ class LexicalSearch:
             for number in self._tests & scores.keys():
                 if n_met[number] >= _MIN_MET * len(terms):
                     scores[number] *= _TEST
-        if self._parts.short_texts:
-            best = max(scores.values(), default=0.0)
-            if not (about and question.wants_yes_or_no):
-                _add(scores, self._leads(question, terms), best)
-            _add(scores, about, best)
+        best = max(scores.values(), default=0.0)
+        if not (about and question.wants_yes_or_no):
+            _add(scores, self._leads(question, terms), best)
+        _add(scores, about, best)
         return scores
 
     def _terms(self, question: ParsedQuery) -> Iterator[str]:
         """The terms of a question, each once; `white space` is `whitespace` as well."""
-        terms = dict.fromkeys(terms_of(question.terse, split=self._parts.splitting))
+        terms = dict.fromkeys(terms_of(question.terse))
         yield from terms
         for one, other in pairwise(question.terse.lower().split()):
             together = stem(one + other)

@@ -50,12 +50,12 @@ class Named:
 class NameLookup:
     """All names, ready to be looked up."""
 
-    def __init__(self, corpus: Corpus, vocabulary: Iterable[str], *, foreign: bool = True) -> None:
+    def __init__(self, corpus: Corpus, vocabulary: Iterable[str]) -> None:
         self._entries = {name: entry for entry in corpus.entries for name in entry.names}
         self._lower = {name.lower(): entry for name, entry in self._entries.items()}
         self._rows: dict[str, list[Foreign]] = {}
         self._bare_rows: dict[str, list[Foreign]] = {}
-        for row in corpus.foreign if foreign else ():
+        for row in corpus.foreign:
             for name in row.names:
                 self._rows.setdefault(_plain(name), []).append(row)
                 for bare in without_namespace(_plain(name)):

@@ -119,15 +119,12 @@ def is_telling(token: str) -> bool:
     return token.lower() not in _STOP_WORDS
 
 
-def terms_of(text: str, *, split: bool = True) -> list[str]:
-    """The index terms of a sentence or query, in order, with repeats.
-
-    With `split` a name in the text counts whole and in its parts, else only whole.
-    """
+def terms_of(text: str) -> list[str]:
+    """The index terms of a sentence or query, in order, with repeats."""
     tokens = tokens_of(text)
-    found = [term for token in tokens for term in _terms_of_token(token, split=split)]
+    found = [term for token in tokens for term in _terms_of_token(token)]
     kept = [term for term in found if term not in _STOP_WORDS]
-    return [stem(term) for term in kept or found] + (_directions(tokens) if split else [])
+    return [stem(term) for term in kept or found] + _directions(tokens)
 
 
 def _directions(tokens: list[str]) -> list[str]:
@@ -141,9 +138,9 @@ def _directions(tokens: list[str]) -> list[str]:
 
 
 @cache
-def _terms_of_token(token: str, *, split: bool) -> list[str]:
-    lower = token.lower()
-    parts = split_name(token) if split else []
+def _terms_of_token(token: str) -> list[str]:
+    """A name whole and in its parts."""
+    lower, parts = token.lower(), split_name(token)
     if not parts:
         return [lower]
     return parts if parts == [lower] else [lower, *parts]

@@ -23,98 +23,59 @@ class Column:
     of: Callable[[Record], Any]
 
 
-def _field(name: str, kind: type, meaning: str) -> Column:
-    return Column(name=name, type=kind, meaning=meaning, of=attrgetter(name))
+def _column(
+    name: str, kind: type, meaning: str, of: str | Callable[[Record], Any] | None = None
+) -> Column:
+    """A column of the record's field of that name, or of another one, or of what is made of it."""
+    made = of if callable(of) else attrgetter(of or name)
+    return Column(name=name, type=kind, meaning=meaning, of=made)
 
 
 COLUMNS = (
-    _field("task", str, "the task's id"),
-    _field("level", str, "its level"),
-    _field("category", str, "its category"),
-    _field("model", str, "the model as the run calls it"),
-    _field("config", str, "the configuration: tools and prompt"),
-    _field("sample", int, "which sample of the question, from 1"),
-    Column(
-        name="outcome",
-        type=str,
-        meaning="pass, fail, or void: says nothing of the model",
-        of=lambda record: record.outcome.value,
+    _column("task", str, "the task's id"),
+    _column("level", str, "its level"),
+    _column("category", str, "its category"),
+    _column("model", str, "the model as the run calls it"),
+    _column("config", str, "the configuration: tools and prompt"),
+    _column("sample", int, "which sample of the question, from 1"),
+    _column("outcome", str, "pass, fail, or void: says nothing of the model", "outcome.value"),
+    _column("reason", str, "why it failed or is void; right where it passed", "reason.value"),
+    _column("detail", str, "more of the reason: a name, a message"),
+    _column("score", float, "1.0 right, 0.3 runs but wrong, 0.0 does not run; empty if void"),
+    _column("answer", str, "the final message; empty without one"),
+    _column(
+        *("cases_passed", int, "hidden cases that passed"),
+        lambda record: sum(bool(case["pass"]) for case in record.cases),
     ),
-    Column(
-        name="reason",
-        type=str,
-        meaning="why it failed or is void; right where it passed",
-        of=lambda record: record.reason.value,
+    _column("cases", int, "hidden cases that were run", lambda record: len(record.cases)),
+    _column("rounds", int, "replies with tool calls that were answered"),
+    _column(
+        *("tool_calls", int, "tool calls in all"), lambda record: sum(record.tool_calls.values())
     ),
-    _field("detail", str, "more of the reason: a name, a message"),
-    _field("score", float, "1.0 right, 0.3 runs but wrong, 0.0 does not run; empty if void"),
-    _field("answer", str, "the final message; empty without one"),
-    Column(
-        name="cases_passed",
-        type=int,
-        meaning="hidden cases that passed",
-        of=lambda record: sum(bool(case["pass"]) for case in record.cases),
+    _column(
+        *("vm_errors", str),
+        "classes of the VM errors that the model's code met, in order, with blanks between",
+        lambda record: " ".join(str(error["class"]) for error in record.vm_errors),
     ),
-    Column(
-        name="cases",
-        type=int,
-        meaning="hidden cases that were run",
-        of=lambda record: len(record.cases),
+    _column(
+        *("repaired", bool),
+        "of items that saw an error in a tool call, whether they were right in the end",
     ),
-    _field("rounds", int, "replies with tool calls that were answered"),
-    Column(
-        name="tool_calls",
-        type=int,
-        meaning="tool calls in all",
-        of=lambda record: sum(record.tool_calls.values()),
-    ),
-    Column(
-        name="vm_errors",
-        type=str,
-        meaning="classes of the VM errors that the model's code met, in order, with blanks between",
-        of=lambda record: " ".join(str(error["class"]) for error in record.vm_errors),
-    ),
-    Column(
-        name="repaired",
-        type=bool,
-        meaning="of items that saw an error in a tool call, whether they were right in the end",
-        of=lambda record: record.repaired,
-    ),
-    _field("stop", str, "how the conversation ended; empty if it was broken off"),
-    Column(
-        name="prompt_tokens",
-        type=int,
-        meaning="tokens sent, cached ones included",
-        of=lambda record: record.tokens.prompt,
-    ),
-    Column(
-        name="cached_tokens",
-        type=int,
-        meaning="of those, read from a cache",
-        of=lambda record: record.tokens.cached,
-    ),
-    Column(
-        name="completion_tokens",
-        type=int,
-        meaning="tokens generated, reasoning included",
-        of=lambda record: record.tokens.completion,
-    ),
-    Column(
-        name="reasoning_tokens",
-        type=int,
-        meaning="of those, spent on reasoning",
-        of=lambda record: record.tokens.reasoning,
-    ),
-    _field("cost_usd", float, "US dollars; empty if a price or a usage is unknown"),
-    _field("latency_s", float, "seconds of the conversation, without what it waited for us"),
-    _field("waited_s", float, "seconds that it waited in our own queue"),
-    _field("retries", int, "requests that were sent again"),
-    _field("provider", str, "who was asked"),
-    _field("served_model", str, "the model that the server says it used"),
-    _field("vm", str, "the VM that graded"),
-    _field("grader", int, "the grader's version"),
-    _field("task_hash", str, "hash of the task's content"),
-    _field("key", str, "hash of all that was asked: equal keys are the same question"),
+    _column("stop", str, "how the conversation ended; empty if it was broken off"),
+    _column("prompt_tokens", int, "tokens sent, cached ones included", "tokens.prompt"),
+    _column("cached_tokens", int, "of those, read from a cache", "tokens.cached"),
+    _column("completion_tokens", int, "tokens generated, reasoning included", "tokens.completion"),
+    _column("reasoning_tokens", int, "of those, spent on reasoning", "tokens.reasoning"),
+    _column("cost_usd", float, "US dollars; empty if a price or a usage is unknown"),
+    _column("latency_s", float, "seconds of the conversation, without what it waited for us"),
+    _column("waited_s", float, "seconds that it waited in our own queue"),
+    _column("retries", int, "requests that were sent again"),
+    _column("provider", str, "who was asked"),
+    _column("served_model", str, "the model that the server says it used"),
+    _column("vm", str, "the VM that graded"),
+    _column("grader", int, "the grader's version"),
+    _column("task_hash", str, "hash of the task's content"),
+    _column("key", str, "hash of all that was asked: equal keys are the same question"),
 )
 
 

@@ -15,7 +15,7 @@ from pytest_sema_bench.extraction.message import read_message
 from pytest_sema_bench.extraction.value import choose_value
 from pytest_sema_bench.suite.task import GradeKind
 
-__all__ = ["Extracted", "extract"]
+__all__ = ["Extracted", "as_answer", "extract", "fenced"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +44,13 @@ def extract(
     choose = choose_program if kind is GradeKind.PROGRAM else choose_expression
     blocks, rule = choose(message)
     return Extracted(blocks=blocks, rule=rule)
+
+
+def as_answer(kind: GradeKind, text: str) -> str:
+    """An answer as a model sends it: a value on a marked line, code in a fenced block."""
+    return f"Value: {text.strip()}" if kind is GradeKind.VALUE else fenced(text)
+
+
+def fenced(code: str) -> str:
+    """Code as a model sends it."""
+    return f"```sema\n{code.rstrip()}\n```"

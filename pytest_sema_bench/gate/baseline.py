@@ -209,11 +209,8 @@ def _group_entry(group: Group) -> dict[str, Any]:
         **({"asked": dict(group.asked)} if group.asked else {}),
         "n_samples": group.n_samples,
         "usage": {
-            "n_items": usage.n_items,
+            **usage.as_json(),
             "cost_usd": None if usage.cost_usd is None else round(usage.cost_usd, 6),
-            "n_tokens": usage.n_tokens,
-            "tool_calls": dict(usage.tool_calls),
-            "vm_errors": dict(usage.vm_errors),
         },
     }
 

@@ -32,6 +32,10 @@ class Measure(Enum):
         """Whether a change is told as a share of what it was."""
         return self in (Measure.TOKENS, Measure.USD)
 
+    def of(self, sample: Sample) -> float | None:
+        """What a sample took; None where that is not known."""
+        return _OF[self](sample)
+
 
 _OF: dict[Measure, Callable[[Sample], float | None]] = {
     Measure.ROUNDS: lambda sample: sample.rounds,
@@ -69,13 +73,12 @@ def effort_changes(
 def _change(
     measure: Measure, pairs: Sequence[tuple[TaskResult, TaskResult]]
 ) -> EffortChange | None:
-    of = _OF[measure]
-    values = [of(sample) for pair in pairs for task in pair for sample in task.graded]
+    values = [measure.of(sample) for pair in pairs for task in pair for sample in task.graded]
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return None
     cap = max(known)
-    sides = [tuple(_mean(task, of, cap) for task in pair) for pair in pairs]
+    sides = [tuple(_mean(task, measure, cap) for task in pair) for pair in pairs]
     if measure.is_relative and min(map(min, sides)) <= 0:
         return None  # nobody counted, or it is free
     differences = [log(run / base) if measure.is_relative else run - base for base, run in sides]
@@ -93,9 +96,10 @@ def _change(
     )
 
 
-def _mean(task: TaskResult, of: Callable[[Sample], float | None], cap: float) -> float:
+def _mean(task: TaskResult, measure: Measure, cap: float) -> float:
     return fmean(
-        (of(sample) or 0.0) if sample.outcome is Outcome.PASS else cap for sample in task.graded
+        (measure.of(sample) or 0.0) if sample.outcome is Outcome.PASS else cap
+        for sample in task.graded
     )
 
 

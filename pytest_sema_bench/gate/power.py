@@ -5,7 +5,7 @@ or nearly never solved), samples are tossed with it, and the very test of `stats
 them: its distribution is computed for thousands of simulated runs at once. NumPy lives here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from math import lcm
@@ -118,13 +118,7 @@ def samples_for(design: Design, fall: float, *, seed: int = 0, n: int = 2000) ->
     if drop is None:
         return None
     for n_samples in _SAMPLE_COUNTS:
-        larger = Design(
-            n_tasks=design.n_tasks,
-            n_base=n_samples,
-            n_run=n_samples,
-            rate=design.rate,
-            alpha=design.alpha,
-        )
+        larger = replace(design, n_base=n_samples, n_run=n_samples)
         if chance(larger, drop, seed=seed, n=n).fires >= TARGET:
             return n_samples
     return None

@@ -2,8 +2,9 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from operator import attrgetter
+from typing import Any
 
 from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.records.identity import Setup
@@ -77,6 +78,11 @@ class Usage:
     n_tokens: int | None
     tool_calls: tuple[tuple[str, int], ...] = ()
     vm_errors: tuple[tuple[str, int], ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """What a baseline file and a comparison's JSON say of it."""
+        told = {**asdict(self), "tool_calls": dict(self.tool_calls)}
+        return {**told, "vm_errors": dict(self.vm_errors)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,18 +216,22 @@ def _task_result(task: str, items: Sequence[Pairing]) -> TaskResult:
         vm=last.vm if last else None,
         grader=last.grader if last else None,
         dialect=known.dialect if known else None,
-        samples=tuple(_sample(entry.item.sample, record, last) for entry, record in items),
+        samples=tuple(
+            sample_of(record, last)
+            if record is not None
+            else Sample(number=entry.item.sample, outcome=Outcome.VOID, reason=Void.MISSING)
+            for entry, record in items
+        ),
     )
 
 
-def _sample(number: int, record: Record | None, last: Record | None) -> Sample:
-    if record is None:
-        return Sample(number=number, outcome=Outcome.VOID, reason=Void.MISSING)
+def sample_of(record: Record, last: Record | None = None) -> Sample:
+    """The sample of a record, which is void if it was graded unlike the `last` one of its task."""
     outcome, reason = record.outcome, record.reason
     if record.graded and last is not None and _version(record) != _version(last):
         outcome, reason = Outcome.VOID, Void.UNLIKE
     return Sample(
-        number=number,
+        number=record.sample,
         outcome=outcome,
         reason=reason,
         cost_usd=record.cost_usd,

@@ -126,19 +126,17 @@ def decide(
     rules: GateRules,
     compared: Compared | None = None,
     *,
-    stopped: str | None = None,
     confirmations: Sequence[Confirmation] = (),
 ) -> GateVerdict:
     """The verdict on a run, with a baseline where there is one to compare with.
 
-    `stopped` says why the run did not get to its end (`the budget of $1.00 is spent`), if the
-    results do not know. Names of the must-pass expression are not checked here: `Selection.check`
-    does that before anything is paid for.
+    Names of the must-pass expression are not checked here: `Selection.check` does that before
+    anything is paid for.
     """
     tests = _tests(compared, rules, confirmations) if compared else ()
     findings = list(_rule_findings(run, rules, compared))
-    if stopped or run.incomplete:
-        findings.append(_finding(GateOutcome.INCOMPLETE, f"{stopped or run.incomplete}"))
+    if run.incomplete:
+        findings.append(_finding(GateOutcome.INCOMPLETE, run.incomplete))
     if compared:
         findings += _comparison_findings(compared, tests)
     elif not run.is_graded:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pytest_sema_bench.gate.compare import Compared, Comparison, Pair, Rates
 from pytest_sema_bench.gate.effort import EffortChange
-from pytest_sema_bench.gate.task_results import TaskResult, Usage
+from pytest_sema_bench.gate.task_results import TaskResult
 from pytest_sema_bench.gate.verdict import GateVerdict
 
 
@@ -28,10 +28,7 @@ def verdict_facts(verdict: GateVerdict) -> dict[str, Any]:
         "exit_status": verdict.exit_status,
         "alpha": verdict.alpha,
         "findings": [{"outcome": f.outcome.value, "text": f.text} for f in verdict.findings],
-        "tests": [
-            {name: getattr(test, name) for name in test.__dataclass_fields__}
-            for test in verdict.tests
-        ],
+        "tests": list(map(asdict, verdict.tests)),
         "confirmed": [
             {
                 **asdict(entry.task.setup),
@@ -66,7 +63,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "better": [_pair(pair) for pair in comparison.better],
         "levels": [_rates(rates) for rates in comparison.levels],
         "categories": [_rates(rates) for rates in comparison.categories],
-        "usage": {"baseline": _usage(usage[0]), "run": _usage(usage[1])},
+        "usage": {"baseline": usage[0].as_json(), "run": usage[1].as_json()},
         "repaired": comparison.shares("repaired"),
         "first_parses": comparison.shares("first_parses"),
         "effort": [_effort(change) for change in comparison.effort],
@@ -88,8 +85,7 @@ def _effort(change: EffortChange) -> dict[str, Any]:
 
 
 def _rates(rates: Rates) -> dict[str, Any]:
-    facts = {name: getattr(rates, name) for name in rates.__dataclass_fields__}
-    return {**facts, "difference": rates.difference}
+    return {**asdict(rates), "difference": rates.difference}
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
@@ -98,13 +94,3 @@ def _pair(pair: Pair) -> dict[str, Any]:
 
 def _side(task: TaskResult) -> dict[str, Any]:
     return {"n_pass": task.n_pass, "n_graded": len(task.graded), "reasons": list(task.reasons)}
-
-
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {
-        "n_items": usage.n_items,
-        "cost_usd": usage.cost_usd,
-        "n_tokens": usage.n_tokens,
-        "tool_calls": dict(usage.tool_calls),
-        "vm_errors": dict(usage.vm_errors),
-    }

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_sema_bench.report.text import dollars
 
@@ -126,14 +126,5 @@ def _with_labels(dots: Sequence[Dot]) -> tuple[Dot, ...]:
     last = -math.inf
     for dot in sorted(dots, key=lambda dot: dot.y):
         last = max(dot.y, last + _LINE)
-        placed.append(
-            Dot(
-                name=dot.name,
-                x=dot.x,
-                y=dot.y,
-                y_low=dot.y_low,
-                y_high=dot.y_high,
-                label_y=last,
-            )
-        )
+        placed.append(replace(dot, label_y=last))
     return tuple(placed)

@@ -7,6 +7,7 @@ from pytest_sema_bench.gate.effort import EffortChange, Measure
 from pytest_sema_bench.gate.task_results import TaskResult, Usage
 from pytest_sema_bench.report.text import (
     NO_VALUE,
+    counted,
     p_value,
     percent,
     percent_interval,
@@ -110,7 +111,7 @@ def _headline(comparison: Comparison) -> Iterator[str]:
 def _samples(comparison: Comparison) -> str:
     base, run = comparison.base.n_samples, comparison.run.n_samples
     if base == run:
-        return "1 sample of each" if run == 1 else f"{run} samples of each"
+        return f"{counted(run, 'sample')} of each"
     return f"{base} samples of each in the baseline and {run} in the run"
 
 

@@ -9,7 +9,7 @@ from pytest_sema_bench.gate.policy import Judge, Judgement
 from pytest_sema_bench.gate.task_results import Results
 from pytest_sema_bench.gate.verdict import GateOutcome, GateVerdict, ModelVerdict
 from pytest_sema_bench.report.compare import changed_lines
-from pytest_sema_bench.report.text import p_value, safe
+from pytest_sema_bench.report.text import counted, p_value, safe
 
 _MEANING = {
     GateOutcome.REGRESSED: "it got worse",
@@ -93,5 +93,5 @@ def _seen(test: ModelVerdict) -> str:
 def _needed(test: ModelVerdict) -> str:
     if test.samples_for_ten is None:
         return "a fall of ten points is out of reach, even with twenty samples of each task"
-    samples = "1 sample" if test.samples_for_ten == 1 else f"{test.samples_for_ten} samples"
+    samples = counted(test.samples_for_ten, "sample")
     return f"to see a fall of ten points: {samples} of each task, in the baseline and in the run"

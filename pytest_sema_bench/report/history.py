@@ -10,41 +10,39 @@ _HEADERS = ("date", "commit", "model", "tasks", "passed", "rate", "cost $", "gat
 _COMMIT_CHARS = 9
 
 
-def history_lines(history: History, *, ascii_only: bool = False) -> Iterator[str]:
+def history_lines(history: History) -> Iterator[str]:
     """A line for each model of each run, then a trend for each model, then what is damaged."""
-    no_value = "-" if ascii_only else NO_VALUE
-    rows = [_cells(run, model, no_value) for run in history.runs for model in run.models]
+    rows = [_cells(run, model) for run in history.runs for model in run.models]
     if rows:
         yield from tabulated(_HEADERS, rows, align="lllrrrrll")
         yield ""
-        yield from _trend_lines(history, ascii_only=ascii_only)
+        yield from _trend_lines(history)
     else:
         yield "no runs yet; pytest --sema-model=reference makes one without a key"
     for text in history.damaged:
         yield f"skipped, damaged: {safe(text)}"
 
 
-def _trend_lines(history: History, *, ascii_only: bool) -> Iterator[str]:
+def _trend_lines(history: History) -> Iterator[str]:
     found = [trend for trend in trends(history.runs) if trend.rates]
     width = max((len(safe(trend.name)) for trend in found), default=0)
     if found:
-        scale = "each digit a tenth" if ascii_only else "a full block is 100 %"
-        yield f"pass rate over the runs of the same suite, oldest first ({scale})"
+        yield "pass rate over the runs of the same suite, oldest first (a full block is 100 %)"
     for trend in found:
-        line = sparkline(trend.rates, ascii_only=ascii_only)
+        line = sparkline(trend.rates)
         yield f"  {safe(trend.name):<{width}}  {line}  now {percent(trend.rates[-1])}"
 
 
-def _cells(run: RunEntry, model: SetupEntry, no_value: str) -> tuple[str, ...]:
+def _cells(run: RunEntry, model: SetupEntry) -> tuple[str, ...]:
     state = "" if run.state in (None, RunStatus.FINISHED) else f" ({run.state})"
     return (
-        safe((run.date or no_value)[:16].replace("T", " ")),
-        safe((run.commit or no_value)[:_COMMIT_CHARS]),
+        safe((run.date or NO_VALUE)[:16].replace("T", " ")),
+        safe((run.commit or NO_VALUE)[:_COMMIT_CHARS]),
         safe(model.name),
         str(model.n_tasks),
         f"{model.n_pass}/{model.n_graded}",
-        no_value if model.rate is None else percent(model.rate),
+        percent(model.rate),
         "?" if model.cost_usd is None else f"{model.cost_usd:.4f}",
-        safe(run.gate or no_value),
+        safe(run.gate or NO_VALUE),
         safe(f"{run.folder}{state}"),
     )

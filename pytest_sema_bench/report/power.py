@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pytest_sema_bench.gate.aa_check import AACheck
 from pytest_sema_bench.gate.power import CONCENTRATION, Power
-from pytest_sema_bench.report.text import safe, tabulated
+from pytest_sema_bench.report.text import counted, safe, tabulated
 
 
 def power_lines(power: Power, *, n: int, seed: int) -> Iterator[str]:
@@ -40,12 +40,12 @@ def power_lines(power: Power, *, n: int, seed: int) -> Iterator[str]:
 def aa_lines(checks: tuple[AACheck, ...], *, n: int, seed: int) -> Iterator[str]:
     """For each model how often the gate would have fired, or that there are too few samples."""
     for check in checks:
-        samples = "1 sample" if check.n_samples == 1 else f"{check.n_samples} samples"
+        samples = counted(check.n_samples, "sample")
         yield f"{safe(check.name)}: {check.n_tasks} tasks, {samples} of each"
         if not check.splits:
             yield "  too few samples: a task needs two that were graded (--sema-samples=2 or more)"
         for split in check.splits:
-            sides = "1 sample" if split.n_samples == 1 else f"{split.n_samples} samples"
+            sides = counted(split.n_samples, "sample")
             yield (
                 f"  {sides} against {split.n_samples}, {split.n_tasks} tasks: the gate fires in "
                 f"{100 * split.fires:.1f} % of splits"

@@ -41,6 +41,11 @@ def number(value: float | None, digits: int) -> str:
     return NO_VALUE if value is None else f"{value:,.{digits}f}"
 
 
+def counted(n: int, noun: str) -> str:
+    """`1 sample`, `3 samples`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def p_value(p: float) -> str:
     """A p value that is never rounded to nought or across five percent."""
     if p < 0.0001:

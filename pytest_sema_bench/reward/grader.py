@@ -8,7 +8,8 @@ from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
-from pytest_sema_bench.errors import SettingsError, TaskError, VMError
+from pytest_sema_bench.errors import TaskError, VMError
+from pytest_sema_bench.extraction import fenced
 from pytest_sema_bench.extraction.asked import AskedCode
 from pytest_sema_bench.grading.graded import Graded
 from pytest_sema_bench.grading.scoring import AnswerGrader
@@ -26,7 +27,7 @@ _PAUSE_S = 0.25
 """Longer before each try: what ends hosts may need its time."""
 _MAX_KEPT, _MAX_KEPT_CHARS = 8192, 16_384
 """How many grades are remembered, and of how long an answer at most."""
-_NOTHING = "```sema\n(define nothing-was-asked 1)\n```"
+_NOTHING = fenced("(define nothing-was-asked 1)")
 """An answer that does not answer anything."""
 _RUNS = 0.3
 _STATE_THE_VALUE = "the question holds code that gives the value, so it has to be stated"
@@ -118,7 +119,7 @@ class RewardGrader:
 
     async def _gives_away(self, task: Task, question: str) -> bool:
         """Whether code that the question shows is a right answer."""
-        shown = [question, *(f"```sema\n{x}\n```" for x in AskedCode.read(question).expressions)]
+        shown = [question, *map(fenced, AskedCode.read(question).expressions)]
         grades = [await self._grade(task, message) for message in shown]
         return any(graded.outcome is Outcome.PASS for graded in grades)
 
@@ -190,8 +191,6 @@ class RewardGrader:
         suites = {}
         for name in (*bundled_suites(), *self.settings.suites):
             tasks = load_tasks(suite_folder(name) if name in bundled_suites() else Path(name))
-            if not tasks:
-                raise SettingsError(f"there are no tasks in {name}")
             known_as = tasks[0].suite.name if tasks[0].suite else name
             suites[known_as] = {task.id: task for task in tasks}
         return suites

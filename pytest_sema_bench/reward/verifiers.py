@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.extraction import fenced
 from pytest_sema_bench.reward.process import rewards_soon
 from pytest_sema_bench.reward.scale import Mode, RewardSettings
 from pytest_sema_bench.reward.truth import read_truth
@@ -55,7 +56,7 @@ class SemaTask(vf.Task[SemaData, vf.State, SemaTaskConfig]):
         """Whether the reference answer is right; None without one."""
         if self.data.reference is None:
             return None
-        return await self._worth(f"```sema\n{self.data.reference}\n```") == 1.0
+        return await self._worth(fenced(self.data.reference)) == 1.0
 
     async def _worth(self, answer: str) -> float:
         settings = RewardSettings(mode=self.config.mode, vm=self.config.vm)

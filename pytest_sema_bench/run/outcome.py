@@ -9,7 +9,7 @@ from pytest_sema_bench.agent.loop import AgentRun
 from pytest_sema_bench.agent.tools import ToolResult
 from pytest_sema_bench.catalog.models import Price
 from pytest_sema_bench.dialect import Dialect, speak
-from pytest_sema_bench.docsearch.foreign_use import ForeignUse, foreign_use
+from pytest_sema_bench.docsearch.foreign_use import foreign_use
 from pytest_sema_bench.docsearch.usage import docs_use
 from pytest_sema_bench.errors import (
     BudgetSpent,
@@ -84,7 +84,7 @@ def make_record(
         **graded.in_record(failure.as_json("tool") for failure in run.failures),
         answer=run.answer if run.stop else None,
         tries=[_try_as_json(t, r) for t, r in zip_longest(run.tries, right)],
-        foreign=[use.as_json() for use in _foreign(run, verdict, vm.version, item.dialect)],
+        foreign=_foreign(run, verdict, vm.version, item.dialect),
         offered=list(item.config.tools or (item.config.mcp and item.config.mcp.command) or ()),
         tool_calls=run.tool_calls,
         rounds=run.rounds,
@@ -96,7 +96,7 @@ def make_record(
         retries=run.retries,
         repairs=run.n_repairs,
         misfits=run.n_misfits,
-        docs=docs_use(verdict.extracted, run.searches).as_json() if run.searches else {},
+        docs=docs_use(verdict.extracted, run.searches) if run.searches else {},
         adaptations=sorted({name for call in calls for name in call.adaptations}),
         served_model=run.served_model,
         provider=item.model.provider,
@@ -115,7 +115,7 @@ def _try_as_json(tried: ToolResult, right: bool | None) -> dict[str, Any]:
 
 def _foreign(
     run: AgentRun, verdict: Verdict, version: str, dialect: Dialect | None
-) -> tuple[ForeignUse, ...]:
+) -> list[dict[str, Any]]:
     answer = speak(dialect, ["\n".join(verdict.extracted)]).plain
     in_answer = [_unbound(case.failure) for case in verdict.cases if case.failure]
     programs = [(speak(dialect, [t.program or ""]).plain, _unbound(t.failure)) for t in run.tries]

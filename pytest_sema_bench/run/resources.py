@@ -33,6 +33,7 @@ from pytest_sema_bench.chat import (
 from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.settings import DocsSettings
+from pytest_sema_bench.extraction import as_answer
 from pytest_sema_bench.grading import Grader
 from pytest_sema_bench.grading.in_dialect import task_in
 from pytest_sema_bench.limits import Ledger, Limiters, SqliteLedger, open_ledger
@@ -168,9 +169,8 @@ class Resources:
         """Whether what a tool call evaluated would have been a right answer."""
         if tried.failure is not None:
             return False
-        answer = f"```sema\n{tried.program}\n```"
-        if task.kind is GradeKind.VALUE:
-            answer = f"Value: {tried.value}"
+        told = tried.value if task.kind is GradeKind.VALUE else tried.program
+        answer = as_answer(task.kind, str(told))
         verdict = await self._grader.grade(task, answer, stop_at_failure=True)
         return verdict.outcome is Outcome.PASS
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import median
 
 from pytest_sema_bench.gate.effort import Measure
+from pytest_sema_bench.gate.task_results import sample_of
 from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.record import Record, by_setup
 
@@ -15,8 +16,6 @@ class Effort:
 
     median_solved: float | None
     total_solved: float | None
-    mean_capped: float | None
-    """Over all items; an unsolved one counts as the most that any item of the run took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,35 +31,23 @@ class EffortTable:
 def make_effort_tables(records: Iterable[Record]) -> tuple[EffortTable, ...]:
     """A table for each model and configuration, in order of appearance."""
     graded = [record for record in records if record.graded]
-    caps = {m: max((_of(r, m) or 0.0 for r in graded), default=0.0) for m in Measure}
     return tuple(
         EffortTable(
             setup=setup,
             n_solved=sum(record.passed for record in members),
             n_graded=len(members),
-            by_measure={m: _effort(members, m, caps[m]) for m in Measure},
+            by_measure={m: _effort(members, m) for m in Measure},
         )
         for setup, members in by_setup(graded).items()
     )
 
 
-def _effort(records: Sequence[Record], measure: Measure, cap: float) -> Effort:
-    values = [(_of(record, measure), record.passed) for record in records]
+def _effort(records: Sequence[Record], measure: Measure) -> Effort:
+    values = [(measure.of(sample_of(record)), record.passed) for record in records]
     if any(value is None for value, _ in values):
-        return Effort(median_solved=None, total_solved=None, mean_capped=None)
+        return Effort(median_solved=None, total_solved=None)
     solved = [value or 0.0 for value, passed in values if passed]
     return Effort(
         median_solved=median(solved) if solved else None,
         total_solved=sum(solved) if solved else None,
-        mean_capped=fmean((value or 0.0) if passed else cap for value, passed in values),
     )
-
-
-def _of(record: Record, measure: Measure) -> float | None:
-    values: dict[Measure, float | None] = {
-        Measure.ROUNDS: record.rounds,
-        Measure.CALLS: sum(record.tool_calls.values()),
-        Measure.TOKENS: record.tokens.total,
-        Measure.USD: record.cost_usd,
-    }
-    return values[measure]

@@ -12,7 +12,6 @@ from pytest_sema_bench.records.reader import RUN_FILE, RunJson, read_run, record
 from pytest_sema_bench.records.suite import hash_of_tasks
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_DIGITS = "0123456789"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +90,9 @@ def trends(runs: Sequence[RunEntry]) -> tuple[Trend, ...]:
     return tuple(Trend(name=name, rates=tuple(values)) for name, values in rates.items())
 
 
-def sparkline(rates: Sequence[float], *, ascii_only: bool = False) -> str:
-    """One character for each rate in [0, 1]: a block as high, or the digit of its tenth."""
-    characters = _DIGITS if ascii_only else _BLOCKS
-    return "".join(
-        characters[min(len(characters) - 1, int(rate * len(characters)))] for rate in rates
-    )
+def sparkline(rates: Sequence[float]) -> str:
+    """One block for each rate in [0, 1], as high as the rate."""
+    return "".join(_BLOCKS[min(len(_BLOCKS) - 1, int(rate * len(_BLOCKS)))] for rate in rates)
 
 
 def _is_run(path: Path) -> bool:

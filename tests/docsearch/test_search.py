@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_sema_bench.docsearch.index import Parts
 from pytest_sema_bench.docsearch.lexical import MAX_QUERY_CHARS, LexicalSearch
 from tests.small_docs import CORPUS, entry, small_search
 
@@ -180,25 +179,3 @@ def test_the_same_query_gives_the_same_hits() -> None:
     """Two indexes of one corpus rank alike, ties included."""
     one, other = (small_search().find_now("a value of a function", 9) for _ in range(2))
     assert one == other
-
-
-WITHOUT = {
-    "intents": (Parts(intents=False), "glue words commas"),
-    "the foreign table": (Parts(foreign=False), "swap!"),
-    "splitting": (Parts(splitting=False), "index"),
-    "synonyms": (Parts(synonyms=False), "get rid of it"),
-}
-
-
-@pytest.mark.parametrize(("parts", "query"), WITHOUT.values(), ids=WITHOUT)
-def test_each_part_can_be_left_out(parts: Parts, query: str, search: LexicalSearch) -> None:
-    """What a part contributes is gone without it: so its worth can be measured."""
-    wanted = search.find_now(query).names[0]
-    assert wanted not in small_search(parts=parts).find_now(query).names[:1]
-
-
-def test_one_text_per_entry_is_plain_bm25() -> None:
-    """With everything off, names have no privilege."""
-    parts = Parts(intents=False, foreign=False, splitting=False, synonyms=False, short_texts=False)
-    found = small_search(parts=parts).find_now("filter")
-    assert not found.exact

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from pytest_sema_bench.agent.tools import Toolbox, ToolResult, about_tools, make_toolbox
-from pytest_sema_bench.docsearch.usage import DocsUse, docs_use, ranks_of_used
+from pytest_sema_bench.docsearch.usage import docs_use, ranks_of_used
 from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.settings import Limits
 from tests.small_docs import small_search
@@ -107,14 +107,12 @@ def test_the_places_of_the_names_that_are_used_are_kept() -> None:
     ]
     answer = "(define (evens xs) (filter even? xs))\n(define (not x) x)"
     use = docs_use([answer, "(list/reject not '())"], searches)
-    assert use.n_searches == 3
-    assert (use.n_empty, use.n_fallbacks) == (1, 0)
-    ranks = dict(use.ranks)
+    ranks = use["used"]
     assert ranks["filter"] == 1
     assert "even?" not in ranks
     assert "not" not in ranks
     assert ranks == ranks_of_used(["filter", "list/reject"], searches)
-    assert use.as_json() == {"searches": 3, "empty": 1, "fallbacks": 0, "used": ranks}
+    assert use == {"searches": 3, "empty": 1, "fallbacks": 0, "used": ranks}
 
 
 def test_an_alias_in_an_answer_counts_as_found() -> None:
@@ -125,5 +123,6 @@ def test_an_alias_in_an_answer_counts_as_found() -> None:
 
 def test_no_search_and_no_code_is_no_use() -> None:
     """Nothing was asked and nothing can be read."""
-    assert docs_use([], []) == DocsUse()
-    assert docs_use(["(unclosed"], []) == DocsUse()
+    nothing = {"searches": 0, "empty": 0, "fallbacks": 0, "used": {}}
+    assert docs_use([], []) == nothing
+    assert docs_use(["(unclosed"], []) == nothing

@@ -61,7 +61,6 @@ def test_a_query_of_stop_words_is_taken_whole() -> None:
 def test_a_name_counts_whole_and_in_parts() -> None:
     """`list/index-of` is a term, and so are its words; without splitting only the whole is."""
     assert terms_of("list/index-of") == ["list/index-of", "list", "index"]
-    assert terms_of("list/index-of", split=False) == ["list/index-of"]
 
 
 def test_a_conversion_has_a_direction() -> None:

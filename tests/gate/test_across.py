@@ -12,7 +12,7 @@ from pytest_sema_bench.gate.baseline import read_baseline, write_baseline
 from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.task_results import Results, group_records, merge
 from pytest_sema_bench.records.record import Record
-from tests.samples.outcomes import records_of, results_of, tasks_of, write_run
+from tests.samples.outcomes import records_of, results_from, results_of, tasks_of, write_run
 
 OLD, NEW = "wasm 1", "native 2.0.0 (6b143f3a)"
 
@@ -22,14 +22,9 @@ def on_new(letters: str) -> list[Record]:
     return [replace(record, vm=NEW) for record in records_of(tasks_of(letters))]
 
 
-def results(records: list[Record]) -> Results:
-    """A run of these records."""
-    return Results(source="run", groups=group_records(records))
-
-
 def test_what_another_vm_graded_is_compared_if_that_is_meant() -> None:
     """Without the word every task is left out; with it each is a pair."""
-    base, run = results_of(tasks_of("pppp")), results(on_new("pppf"))
+    base, run = results_of(tasks_of("pppp")), results_from(on_new("pppf"))
     (strict,) = compare(base, run).comparisons
     (across,) = (compared := compare(base, run, across={Across.VM})).comparisons
     assert (len(strict.pairs), len(across.pairs)) == (0, 4)
@@ -46,7 +41,7 @@ def test_nothing_else_may_differ(field: str) -> None:
     value = 7 if field == "grader" else "other"
     changed = [replace(records[0], **{field: value}), *records[1:]]  # type: ignore[arg-type]
     (across,) = compare(
-        results_of(tasks_of("pppp")), results(changed), across={Across.VM}
+        results_of(tasks_of("pppp")), results_from(changed), across={Across.VM}
     ).comparisons
     assert (len(across.pairs), len(across.left_out)) == (3, 1)
 
@@ -145,7 +140,7 @@ def test_an_unknown_difference_is_refused(capsys: pytest.CaptureFixture[str]) ->
 def test_what_was_answered_in_another_dialect_is_compared_if_that_is_meant(tmp_path: Path) -> None:
     """Unnamed it is left out, from run to run and from a baseline; named it is a pair."""
     other = [replace(record, dialect="7:1 (a1b2c3d4)") for record in records_of(tasks_of("ppf"))]
-    base, run = results_of(tasks_of("ppp")), results(other)
+    base, run = results_of(tasks_of("ppp")), results_from(other)
     (strict,) = compare(base, run).comparisons
     (named,) = (compared := compare(base, run, across={Across.DIALECT})).comparisons
     assert (len(strict.pairs), len(named.pairs)) == (0, 3)

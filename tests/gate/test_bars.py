@@ -12,10 +12,9 @@ from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.bars import BarOutcome, BarVerdict, Metric, judge_bars, read_bar
 from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.stats import difference_interval
-from pytest_sema_bench.gate.task_results import Results, group_records
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Tokens
-from tests.samples.outcomes import records_of, tasks_of, write_run
+from tests.samples.outcomes import records_of, results_from, tasks_of, write_run
 
 Capture = pytest.CaptureFixture[str]
 
@@ -28,14 +27,9 @@ BAD = {
 }
 
 
-def results(records: list[Record]) -> Results:
-    """Results of such records."""
-    return Results(source="run", groups=group_records(records))
-
-
 def held(bar: str, before: list[Record], after: list[Record]) -> BarVerdict:
     """What one bar came to."""
-    (verdict,) = judge_bars(compare(results(before), results(after)), [read_bar(bar)])
+    (verdict,) = judge_bars(compare(results_from(before), results_from(after)), [read_bar(bar)])
     return verdict
 
 
@@ -130,7 +124,7 @@ def test_a_bar_can_be_about_a_level_or_an_arm() -> None:
     sides = [
         [*used(letters), *used(letters, config="bare")] for letters in (BEFORE, "f" * 30 + "p" * 30)
     ]
-    compared = compare(*(results(records) for records in sides))
+    compared = compare(*map(results_from, sides))
     names = [
         [v.name for v in judge_bars(compared, [read_bar(f"pass{where} >= 0")])]
         for where in ("", "[tools]", "[m-bare, L3]", "[L3]")

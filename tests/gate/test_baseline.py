@@ -12,8 +12,7 @@ from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.load import load_results
 from pytest_sema_bench.gate.task_results import Results, group_records
 from pytest_sema_bench.records.suite import SuiteId
-from pytest_sema_bench.report.gate import baseline_hint
-from tests.samples.outcomes import records_of, results_of
+from tests.samples.outcomes import records_of, results_from, results_of
 
 TASKS = {"L2-01-list": "pf", "L1-02-map": "fv", "L1-01-list": "vv"}
 
@@ -21,12 +20,7 @@ TASKS = {"L2-01-list": "pf", "L1-02-map": "fv", "L1-01-list": "vv"}
 def two_models() -> Results:
     """Two models, one of which did a single task."""
     records = [*records_of(TASKS), *records_of({"L1-02-map": "p"}, model="n")]
-    return Results(
-        source="reports/r1",
-        run="r1",
-        date="2026-11-24T03:00:00+00:00",
-        groups=group_records(records),
-    )
+    return results_from(records, source="reports/r1", run="r1", date="2026-11-24T03:00:00+00:00")
 
 
 def test_a_baseline_comes_back_as_it_went(tmp_path: Path) -> None:
@@ -53,8 +47,8 @@ def test_each_task_has_a_line_and_lines_are_sorted() -> None:
     lines = baseline_text(two_models()).splitlines()
     tasks = [line.split('"')[1] for line in lines if line.startswith('  "L')]
     assert tasks == ["L1-01-list", "L1-02-map", "L2-01-list"]
-    other = Results(source="x", groups=group_records(records_of({**TASKS, "L2-01-list": "pp"})))
-    before = baseline_text(Results(source="x", groups=group_records(records_of(TASKS))))
+    other = results_from(records_of({**TASKS, "L2-01-list": "pp"}))
+    before = baseline_text(results_from(records_of(TASKS)))
     changed = set(before.splitlines()) ^ set(baseline_text(other).splitlines())
     assert {line.split('"')[1] for line in changed if line.startswith('  "L')} == {"L2-01-list"}
 
@@ -63,7 +57,7 @@ def test_it_is_small() -> None:
     """Sixty tasks of six models and three samples fit in 40 KB."""
     tasks = {f"L1-{n:02}-some-longer-name": "pfp" for n in range(60)}
     records = [r for m in range(6) for r in records_of(tasks, model=f"model-{m}")]
-    text = baseline_text(Results(source="x", groups=group_records(records)))
+    text = baseline_text(results_from(records))
     assert len(text) < 40_000
 
 
@@ -118,13 +112,13 @@ def test_models_that_share_a_name_are_refused() -> None:
         *records_of(tasks, model="a", config="b-c"),
     ]
     with pytest.raises(BenchError, match="two models are shown by one name"):
-        baseline_text(Results(source="x", groups=group_records(records)))
+        baseline_text(results_from(records))
 
 
 def test_hostile_names_of_tools_stay_visible() -> None:
     """A model chooses what tool it calls; the file is reviewed as plain ASCII."""
     records = records_of({"L1-01-list": "p"}, tool_calls={"\u202e\x1b[31m\ud800": 1})
-    text = baseline_text(Results(source="x", groups=group_records(records)))
+    text = baseline_text(results_from(records))
     assert text.isascii()
     assert text.replace("\n", "").isprintable()
 
@@ -200,12 +194,3 @@ def test_a_baseline_of_an_older_version_can_be_read() -> None:
     assert (len(comparison.pairs), comparison.left_out) == (4, ())
     assert saved.groups[0].setup == run.groups[0].setup
     assert {task.n_pass for task in saved.groups[0].tasks} == {1}
-
-
-def test_a_first_run_says_how_to_keep_it() -> None:
-    """The lines hold the counts and a command to copy."""
-    lines = list(
-        baseline_hint(results_of({"L1-01-list": "pf"}, source="reports/r1"), Path("b.json"))
-    )
-    assert lines[0] == "m-tools: 1 of 2 passed, 1 tasks"
-    assert lines[-1].strip() == "sema-bench baseline save reports/r1 -o b.json"

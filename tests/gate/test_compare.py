@@ -5,20 +5,14 @@ from dataclasses import replace
 import pytest
 
 from pytest_sema_bench.gate.compare import Comparison, compare
-from pytest_sema_bench.gate.task_results import Results, group_records
-from pytest_sema_bench.records.record import Record
-from tests.samples.outcomes import records_of, results_of, tasks_of
+from pytest_sema_bench.gate.task_results import Results
+from tests.samples.outcomes import records_of, results_from, results_of, tasks_of
 
 
 def only(base: Results, run: Results) -> Comparison:
     """The only comparison of two results."""
     (comparison,) = compare(base, run).comparisons
     return comparison
-
-
-def of(records: list[Record]) -> Results:
-    """Results of records."""
-    return Results(source="x", groups=group_records(records))
 
 
 BEFORE = {"L1-01-list": "p", "L1-02-map": "p", "L2-01-list": "f", "L2-02-map": "f"}
@@ -66,7 +60,7 @@ def test_what_was_asked_or_graded_otherwise_is_left_out(name: str) -> None:
     """It is named with what differs, and enters no figure."""
     fields, why = CHANGED[name]
     records = records_of(AFTER)
-    run = of([replace(records[0], **fields), *records[1:]])  # type: ignore[arg-type]
+    run = results_from([replace(records[0], **fields), *records[1:]])  # type: ignore[arg-type]
     comparison = only(results_of(BEFORE), run)
     assert [(entry.task, entry.why) for entry in comparison.left_out] == [("L1-01-list", why)]
     assert len(comparison.pairs) == 3
@@ -120,8 +114,8 @@ def test_new_tasks_do_not_lower_the_coverage() -> None:
 
 def test_models_are_paired_by_name() -> None:
     """What only one side has is named."""
-    base = of([*records_of(BEFORE), *records_of(BEFORE, model="old")])
-    run = of([*records_of(AFTER), *records_of(AFTER, model="new")])
+    base = results_from([*records_of(BEFORE), *records_of(BEFORE, model="old")])
+    run = results_from([*records_of(AFTER), *records_of(AFTER, model="new")])
     compared = compare(base, run)
     assert [comparison.name for comparison in compared.comparisons] == ["m-tools"]
     assert compared.only_in_base == ("old-tools",)
@@ -148,5 +142,5 @@ def test_usage_is_that_of_the_compared_tasks() -> None:
 def test_an_unknown_price_makes_the_cost_unknown() -> None:
     """Not nought."""
     records = records_of({"L1-01-list": "pp"})
-    run = of([records[0], replace(records[1], cost_usd=None)])
+    run = results_from([records[0], replace(records[1], cost_usd=None)])
     assert only(run, run).usage[0].cost_usd is None

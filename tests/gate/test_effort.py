@@ -9,9 +9,9 @@ from scipy.stats import wilcoxon
 from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.effort import Measure
 from pytest_sema_bench.gate.stats.signed_rank import signed_rank
-from pytest_sema_bench.gate.task_results import Results, group_records
+from pytest_sema_bench.gate.task_results import Results
 from pytest_sema_bench.records.transcript import Tokens
-from tests.samples.outcomes import records_of, tasks_of
+from tests.samples.outcomes import records_of, results_from, tasks_of
 
 
 @pytest.mark.parametrize("n", [3, 8, 25, 60])
@@ -50,7 +50,7 @@ def results(letters: str, tokens: list[int]) -> Results:
         replace(record, tokens=Tokens(prompt=n), rounds=1, cost_usd=None)
         for record, n in zip(records, tokens, strict=True)
     ]
-    return Results(source="run", groups=group_records(counted))
+    return results_from(counted)
 
 
 def test_an_unsolved_item_counts_as_the_most_that_any_took() -> None:

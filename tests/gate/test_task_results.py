@@ -17,11 +17,6 @@ from tests.samples.outcomes import SETUP, records_of, results_of, write_run
 TASK = "L1-01-list"
 
 
-def outcomes(group_letters: dict[str, str]) -> list[Outcome]:
-    """The outcomes of the samples of the only task."""
-    return [s.outcome for s in group_records(records_of(group_letters))[0].tasks[0].samples]
-
-
 def test_samples_come_in_order_with_their_counts() -> None:
     """Passes, graded samples and reasons follow from the records."""
     task = group_records(records_of({TASK: "pfv"}))[0].tasks[0]

@@ -7,9 +7,10 @@ import pytest
 from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.dialect.dialect import make_dialect
 from pytest_sema_bench.dialect.prose import source_in
+from pytest_sema_bench.extraction import as_answer
 from pytest_sema_bench.grading import Grader, Verdict
 from pytest_sema_bench.grading.in_dialect import own_names, task_in
-from pytest_sema_bench.grading.proof.check import fenced, wrong_answers
+from pytest_sema_bench.grading.proof.check import wrong_answers
 from pytest_sema_bench.records.outcome import Outcome, Reason
 from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.suite.folder import bundled_suites, suite_folder
@@ -52,7 +53,9 @@ def judge(request: pytest.FixtureRequest, vm: SemaVM, event_loop_runner: asyncio
 def test_every_reference_is_right(judge: Judge) -> None:
     """All tasks of the bundled suites, in the weaker dialect those of the core."""
     tasks = SUITE if judge.dialect is DIALECTS[0] else CORE
-    jobs = [(task, fenced(task, task_in(task, judge.dialect).reference or "")) for task in tasks]
+    jobs = [
+        (task, as_answer(task.kind, task_in(task, judge.dialect).reference or "")) for task in tasks
+    ]
     verdicts = judge(jobs)
     failed = [job[0].id for job, v in zip(jobs, verdicts, strict=True) if v.outcome != "pass"]
     assert failed == []
@@ -100,7 +103,9 @@ def test_answers_in_sema_fail_in_a_strong_dialect(
     """Who knows Sema by heart solves no program of the core in it."""
     judge = Judge(vm, event_loop_runner, DIALECTS[0])
     tasks = [task for task in CORE if task.kind is not GradeKind.VALUE]
-    verdicts = judge([(task, fenced(task, task.reference or "")) for task in tasks], quick=True)
+    verdicts = judge(
+        [(task, as_answer(task.kind, task.reference or "")) for task in tasks], quick=True
+    )
     passed = [t.id for t, v in zip(tasks, verdicts, strict=True) if v.outcome is Outcome.PASS]
     assert passed == []
 

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sema_bench.errors import TaskError, VMError
+from pytest_sema_bench.extraction import fenced
 from pytest_sema_bench.grading import Grader
 from pytest_sema_bench.records.outcome import Outcome, Reason
 from pytest_sema_bench.sema.vm import ErrorClass, Evaluation, SemaVM, VMInfo
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.suite.task import Case, Task
-from tests.marking import QUICK, Marker, fenced, task_of
+from tests.marking import QUICK, Marker, task_of
 
 
 @pytest.fixture(scope="module")

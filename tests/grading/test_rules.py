@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_sema_bench.extraction import fenced
 from pytest_sema_bench.grading.verdict import Verdict
 from pytest_sema_bench.records.outcome import Reason
 from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.suite.task import Task
-from tests.marking import Marker, fenced, task_of
+from tests.marking import Marker, task_of
 
 
 @pytest.fixture(scope="module")

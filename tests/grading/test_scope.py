@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_sema_bench.extraction import fenced
 from pytest_sema_bench.grading.probe import Probe
 from pytest_sema_bench.grading.template import make_template, places_of
 from pytest_sema_bench.records.outcome import Reason
 from pytest_sema_bench.sema.vm import SemaVM
 from pytest_sema_bench.suite.task import Case
 from tests.conftest import VMEval
-from tests.marking import Marker, fenced, task_of
+from tests.marking import Marker, task_of
 
 RENAMED = {
     "calls and variables": ("(f x (g f))", "(F x (g F))"),

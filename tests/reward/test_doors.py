@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.extraction import fenced
 from pytest_sema_bench.records.outcome import Reason
 from pytest_sema_bench.reward.scale import Mode, RewardSettings
 from pytest_sema_bench.reward.trl import make_async_reward, make_reward, sema_reward_async
@@ -17,7 +18,7 @@ from pytest_sema_bench.reward.truth import TruthError
 from pytest_sema_bench.reward.verl import NoReward, compute_score
 from pytest_sema_bench.sema.vm.install import EXECUTED
 from tests.grading.test_attacks import ATTACKS
-from tests.marking import answer_of, fenced
+from tests.marking import answer_of
 from tests.reward.conftest import LiveEndpoint
 from tests.samples.double_task import RIGHT, WRONG
 

@@ -16,11 +16,11 @@ import psutil
 import pytest
 
 from pytest_sema_bench.errors import BenchError
+from pytest_sema_bench.extraction import fenced
 from pytest_sema_bench.grading.scoring import Scorer
 from pytest_sema_bench.reward import process
 from pytest_sema_bench.reward.scale import Mode, RewardSettings
 from pytest_sema_bench.reward.trl import make_reward
-from tests.marking import fenced
 from tests.samples.double_task import RIGHT, WRONG
 
 pytestmark = pytest.mark.vm

@@ -15,10 +15,10 @@ import pytest
 
 from pytest_sema_bench.cli import main
 from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.extraction import fenced
 from pytest_sema_bench.reward.scale import RewardSettings
 from pytest_sema_bench.reward.serve import ServeSettings
 from pytest_sema_bench.sema.vm.install import EXECUTED
-from tests.marking import fenced
 from tests.reward.conftest import LiveEndpoint
 from tests.samples.double_task import RIGHT, WRONG
 

@@ -9,9 +9,9 @@ import pytest
 
 vf: Any = pytest.importorskip("verifiers.v1")
 
+from pytest_sema_bench.extraction import fenced  # noqa: E402
 from pytest_sema_bench.reward.verifiers import SemaConfig, SemaTask, SemaTaskset  # noqa: E402
 from pytest_sema_bench.sema.vm.install import EXECUTED  # noqa: E402
-from tests.marking import fenced  # noqa: E402
 
 pytestmark = pytest.mark.vm
 

@@ -1,8 +1,10 @@
 """Results written as outcomes: `pfv` is a pass, a fail and a void sample of one task."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pytest_sema_bench.gate.task_results import Group, Results, group_records
 from pytest_sema_bench.records.identity import Setup
@@ -50,6 +52,11 @@ def group_of(outcomes: dict[str, str], *, model: str = "m", config: str = "tools
 def results_of(outcomes: dict[str, str], *, source: str = "run", model: str = "m") -> Results:
     """Results of one model."""
     return Results(source=source, groups=(group_of(outcomes, model=model),))
+
+
+def results_from(records: Iterable[Record], **fields: Any) -> Results:
+    """A run of such records."""
+    return Results(**{"source": "run", "groups": group_records(records), **fields})
 
 
 def tasks_of(letters: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from enum import Enum
 from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.dialect.prose import source_in
 from pytest_sema_bench.errors import TaskError
+from pytest_sema_bench.extraction import as_answer
 from pytest_sema_bench.grading.grader import Grader
 from pytest_sema_bench.grading.in_dialect import own_names
 from pytest_sema_bench.grading.proof.mutate import Mutant, choose, mutate
@@ -105,7 +106,7 @@ async def check_task(
         if not proven:
             quick = patient
             if task.reference is not None:
-                verdict = await patient.grade(task, fenced(task, task.reference, patient.dialect))
+                verdict = await patient.grade(task, _told(task, task.reference, patient.dialect))
                 proven = verdict.outcome is Outcome.PASS
                 if not proven:
                     problems.append(f"the reference answer fails: {_why(verdict)}")
@@ -134,7 +135,7 @@ async def _is_quick(task: Task, quick: Grader) -> bool:
     if task.reference is None:
         return False
     try:
-        return await _passes(task, fenced(task, task.reference, quick.dialect), quick)
+        return await _passes(task, _told(task, task.reference, quick.dialect), quick)
     except TaskError:
         return False
 
@@ -149,7 +150,7 @@ async def _check_mutants(
         why = next((entry.why for entry in task.equivalent if _names(entry, mutant)), None)
         # What is said to be right gets the time that a right answer gets.
         grader = patient if why else quick
-        if not await _passes(task, fenced(task, mutant.source, grader.dialect), grader):
+        if not await _passes(task, _told(task, mutant.source, grader.dialect), grader):
             return MutantCheck(mutant=mutant, fate=Fate.CAUGHT)
         return MutantCheck(mutant=mutant, fate=Fate.EQUIVALENT if why else Fate.SURVIVED, why=why)
 
@@ -188,22 +189,17 @@ async def _passes(task: Task, message: str, grader: Grader) -> bool:
 def wrong_answers(task: Task, dialect: Dialect | None = None) -> list[tuple[str, str]]:
     """Name and message of each answer that must fail, mutants aside."""
     wrong = [("the empty answer", "")]
-    wrong += [(f"wrong answer ({w.why})", fenced(task, w.code, dialect)) for w in task.wrong]
+    wrong += [(f"wrong answer ({w.why})", _told(task, w.code, dialect)) for w in task.wrong]
     if example := hard_coded_example(task):
-        wrong.append(("the public example hard-coded", fenced(task, example, dialect)))
+        wrong.append(("the public example hard-coded", _told(task, example, dialect)))
     return wrong
 
 
-def fenced(task: Task, answer: str, dialect: Dialect | None = None) -> str:
-    """An answer as a model would send it: a value on a marked line, code in a fenced block.
-
-    The answer is Sema; the message is in the dialect.
-    """
-    if task.kind is GradeKind.VALUE:
-        return f"Value: {answer.strip()}"
-    if dialect is not None:
+def _told(task: Task, answer: str, dialect: Dialect | None) -> str:
+    """An answer in Sema as a model would send it that writes the dialect."""
+    if dialect is not None and task.kind is not GradeKind.VALUE:
         answer = source_in(answer, dialect, own_names(task))
-    return f"```sema\n{answer.rstrip()}\n```"
+    return as_answer(task.kind, answer)
 
 
 def hard_coded_example(task: Task) -> str | None:
