@@ -6,14 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pytest_sema_bench.records.conversations import read_transcript
 from pytest_sema_bench.records.folder import RunFolder, write_records
 from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.reader import read_records
-from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.redaction import Redactor
 from tests.samples.record import RECORD
 from tests.stored import content
@@ -27,9 +24,9 @@ def run(tmp_path: Path) -> Path:
     return tmp_path / "reports" / "run-1"
 
 
-def open_folder(run: Path, *keys: str, process: str | None = None) -> RunFolder:
+def open_folder(run: Path, *keys: str) -> RunFolder:
     """The folder, made."""
-    folder = RunFolder(run, redactor=Redactor(keys), process=process)
+    folder = RunFolder(run, redactor=Redactor(keys))
     folder.make()
     return folder
 
@@ -50,25 +47,6 @@ def test_the_transcript_names_its_record(run: Path) -> None:
     folder.close()
     written = read_transcript(run, str(kept.transcript))
     assert written == {"record": "abc", "task": "L2-05-palindrome", **TRANSCRIPT}
-
-
-@given(
-    st.builds(
-        lambda answer, detail, name, cost: replace(
-            RECORD, answer=answer, detail=detail, tool_calls={name: 1}, cost_usd=cost
-        ),
-        st.text(st.characters()),
-        st.none() | st.text(),
-        st.text(),
-        st.none() | st.floats(0, 1e6),
-    )
-)
-def test_a_record_is_one_line_and_comes_back_as_it_was(record: Record) -> None:
-    """Whatever a model writes, the line has no line end in it and loses nothing."""
-    line = record.to_json()
-    assert "\n" not in line
-    assert Record.from_json(line) == record
-    assert Record.from_json(line.encode("utf-8").decode("utf-8")) == record
 
 
 def test_threads_write_whole_lines(run: Path) -> None:
@@ -137,13 +115,6 @@ def test_a_new_reports_folder_ignores_itself(run: Path) -> None:
     ignore.unlink()
     open_folder(run.parent / "run-2")
     assert not ignore.exists()
-
-
-def test_a_folder_may_be_made_by_several_processes(run: Path) -> None:
-    """Workers and controller share it."""
-    open_folder(run, process="gw0")
-    open_folder(run, process="gw1")
-    assert run.is_dir()
 
 
 def test_run_json_is_replaced_as_a_whole(run: Path) -> None:

@@ -1,30 +1,22 @@
 """Counting the VM errors that models meet, and how often they recover."""
 
-from pytest_sema_bench.records.outcome import Outcome, Reason
+from dataclasses import replace
+
+from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.summary import error_lines
 from pytest_sema_bench.tables.vm_errors import make_error_tables
+from tests.samples.record import RECORD
 
 
 def record(level: str, outcome: str, *errors: tuple[str, str, str | None]) -> Record:
     """A record whose code met these errors: where, class, name."""
-    return Record(
-        key="k",
+    return replace(
+        RECORD,
         task=f"{level}-01-some",
         level=level,
-        category=None,
-        model="m",
-        config="tools",
-        sample=1,
         outcome=Outcome(outcome),
-        reason=Reason.ERROR,
-        score=None,
-        answer="",
         vm_errors=[{"where": w, "class": c, "name": n} for w, c, n in errors],
-        provider="p",
-        vm="wasm",
-        grader=1,
-        task_hash="h",
     )
 
 
