@@ -21,6 +21,7 @@ hypothesis.settings.load_profile("patient")
 MARKED_BY_FIXTURE = {"vm": "vm", "pytester": "pytester", "browser": "browser"}
 """What a test needs, told by the fixtures it asks for, directly or not; else it says so itself."""
 
+Capture = pytest.CaptureFixture[str]
 VMEval = Callable[[Sequence[str]], tuple[Evaluation, ...]]
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from pytest_sema_bench import cli
 from pytest_sema_bench.cli import COMMANDS, main
+from tests.conftest import Capture
 from tests.samples.outcomes import records_of, tasks_of, write_run
 
 
-def test_each_command_has_its_module(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_command_has_its_module(capsys: Capture) -> None:
     """Every command that is listed can say how it is used."""
     for name in COMMANDS:
         with pytest.raises(SystemExit) as ended:
@@ -42,7 +43,7 @@ def test_help_imports_no_command(argument: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
-def test_an_unknown_command_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_command_is_told(capsys: Capture) -> None:
     """A typo ends with status 2 and the commands there are."""
     with pytest.raises(SystemExit) as ended:
         main(["taks"])
@@ -50,9 +51,7 @@ def test_an_unknown_command_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "'tasks'" in capsys.readouterr().err
 
 
-def test_a_place_that_cannot_be_written_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, capsys: Capture) -> None:
     """A folder named as the output, or a file as its folder, ends with status 3 and its name."""
     run, file = tmp_path / "run", tmp_path / "file"
     write_run(run, records_of(tasks_of("pf")))
@@ -77,9 +76,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_command_line_says_what_was_found(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_command_line_says_what_was_found(name: str, capsys: Capture) -> None:
     """Status 2, and words about what the user wrote, not about our code."""
     argv, said = WRONG[name]
     try:
@@ -90,9 +87,7 @@ def test_a_wrong_command_line_says_what_was_found(
     assert said in capsys.readouterr().err
 
 
-def test_a_place_without_tasks_or_run_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_place_without_tasks_or_run_is_told(tmp_path: Path, capsys: Capture) -> None:
     """Nothing is graded against no tasks, nor a folder watched that is no run."""
     assert main(["grade", "--tasks", str(tmp_path), "-"]) == 3
     assert f"no task files (*.yaml) at {tmp_path}" in capsys.readouterr().err

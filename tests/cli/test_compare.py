@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.cli import main
+from tests.conftest import Capture
 from tests.samples.outcomes import records_of, tasks_of, write_run
 
 BASE = "p" * 30 + "f" * 10
-Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture

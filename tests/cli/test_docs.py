@@ -11,6 +11,7 @@ from pytest_sema_bench.cli import main
 from pytest_sema_bench.docsearch.corpus import corpus_files
 from pytest_sema_bench.sema.vm.install import pinned_version
 from tests import sema_builds
+from tests.conftest import Capture
 
 GOOD = """\
 module: small
@@ -38,21 +39,19 @@ def batch(lines: bytes, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
     return main(["docs", "search", "--batch", *options])
 
 
-def test_a_search_prints_what_an_agent_would_read(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_search_prints_what_an_agent_would_read(folder: Path, capsys: Capture) -> None:
     """Several words are one query; the best entry comes first."""
     assert main(["docs", "search", "glue", "strings", "with", "a", "separator"]) == 0
     assert capsys.readouterr().out.startswith("1. string/join  (string/join ")
 
 
-def test_a_name_is_shown_whole(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_is_shown_whole(folder: Path, capsys: Capture) -> None:
     """The entry with all that is known of it."""
     assert main(["docs", "search", "foldl"]) == 0
     assert capsys.readouterr().out.startswith("foldl (function, lists)\n")
 
 
-def test_hits_can_be_had_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hits_can_be_had_as_json(folder: Path, capsys: Capture) -> None:
     """Name, shape, sentence, example and the foreign row, as many as were asked for at most."""
     assert main(["docs", "search", "swap!", "--json", "--top", "2"]) == 0
     data = json.loads(capsys.readouterr().out)
@@ -66,7 +65,7 @@ def test_hits_can_be_had_as_json(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_batch_answers_line_by_line(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """Each line keeps its id, of whatever kind; ten names unless told otherwise."""
     lines = b'{"id": "a", "query": "sort a list"}\n\n{"id": 7, "query": "qwzx"}\n'
@@ -94,7 +93,7 @@ def test_a_malformed_line_is_told_and_loses_no_other(
     message: str,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capsys: Capture,
 ) -> None:
     """The number of the line stands in the message, the others are answered, the status is 1."""
     lines = b'{"id": 1, "query": "foldl"}\n' + line + b'\n{"id": 3, "query": "foldr"}'
@@ -115,9 +114,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("argv", WRONG.values(), ids=WRONG)
-def test_a_wrong_command_line_ends_with_2(
-    argv: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_command_line_ends_with_2(argv: list[str], capsys: Capture) -> None:
     """The usage line comes with what is wrong."""
     with pytest.raises(SystemExit) as caught:
         main(argv)
@@ -125,9 +122,7 @@ def test_a_wrong_command_line_ends_with_2(
     assert "usage: sema-bench docs" in capsys.readouterr().err
 
 
-def test_the_search_is_chosen_by_option_and_file(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_search_is_chosen_by_option_and_file(folder: Path, capsys: Capture) -> None:
     """A search that cannot work is refused with status 3; the option goes over the file."""
     table = '[tool.sema-bench.docs]\nbackend = "openai"\nkey-env = "NO_SUCH_KEY"\n'
     (folder / "pyproject.toml").write_text(table)
@@ -137,7 +132,7 @@ def test_the_search_is_chosen_by_option_and_file(
 
 
 @pytest.mark.vm
-def test_a_true_file_passes_the_check(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_true_file_passes_the_check(folder: Path, capsys: Capture) -> None:
     """One file alone is checked without coverage."""
     (folder / "small.yaml").write_text(GOOD)
     assert main(["docs", "check", "small.yaml"]) == 0
@@ -146,9 +141,7 @@ def test_a_true_file_passes_the_check(folder: Path, capsys: pytest.CaptureFixtur
     )
 
 
-def test_what_does_not_hold_for_the_vm_is_left_out(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_does_not_hold_for_the_vm_is_left_out(folder: Path, capsys: Capture) -> None:
     """A false example of another version does no harm; an entry must keep one, though."""
     later = '      - {code: "(+ 1 2)", value: "4", since: 99.0.0}\n'
     (folder / "small.yaml").write_text(GOOD.replace("    intents:", later + "    intents:"))
@@ -171,7 +164,7 @@ UNTRUE = {
 @pytest.mark.parametrize(("old", "new", "message"), UNTRUE.values(), ids=UNTRUE)
 @pytest.mark.vm
 def test_an_untrue_file_fails_the_check(
-    old: str, new: str, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    old: str, new: str, message: str, folder: Path, capsys: Capture
 ) -> None:
     """Each problem comes with file and line, and the status is 1."""
     (folder / "small.yaml").write_text(GOOD.replace(old, new, 1))
@@ -182,14 +175,14 @@ def test_an_untrue_file_fails_the_check(
 
 
 @pytest.mark.vm
-def test_a_bundled_file_passes_the_check(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bundled_file_passes_the_check(capsys: Capture) -> None:
     """What is shipped can be checked file by file."""
     path = next(path for path in corpus_files() if path.stem == "vectors")
     assert main(["docs", "check", str(path)]) == 0, capsys.readouterr().out
 
 
 @pytest.mark.vm
-def test_the_search_shows_what_holds_for_the_vm(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_search_shows_what_holds_for_the_vm(capsys: Capture) -> None:
     """On 2.0.0 the mean of exact numbers is exact; on the pinned version it is a float."""
     assert main(["docs", "search", "list/avg"]) == 0
     assert "19/2" not in capsys.readouterr().out
@@ -198,9 +191,7 @@ def test_the_search_shows_what_holds_for_the_vm(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.vm
-def test_documentation_is_proven_and_searched_in_a_dialect(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_documentation_is_proven_and_searched_in_a_dialect(folder: Path, capsys: Capture) -> None:
     """Snippets do what they say in other words; a search shows none of the old ones."""
     files = [path for path in corpus_files() if path.stem in ("lists-access", "reflect", "records")]
     assert main(["docs", "check", "--sema-dialect", "7", *map(str, files)]) == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.cli import main
+from tests.conftest import Capture
 from tests.samples.double_task import DOUBLE, RIGHT, WRONG, write_double_task
 
 pytestmark = pytest.mark.vm
@@ -33,9 +34,7 @@ def line(answer: str) -> str:
     return json.dumps({"task": "double", "answer": answer, "model": "ours"})
 
 
-def test_each_line_comes_out_with_its_grade(
-    tmp_path: Path, tasks: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_line_comes_out_with_its_grade(tmp_path: Path, tasks: Path, capsys: Capture) -> None:
     """The line's own fields are there too, and the status is 0."""
     path = answers(tmp_path, line(RIGHT), line(WRONG))
     assert main(["grade", "--tasks", str(tasks), str(path)]) == 0
@@ -50,7 +49,7 @@ def test_each_line_comes_out_with_its_grade(
 
 
 def test_a_malformed_line_is_skipped_and_the_status_says_so(
-    tmp_path: Path, tasks: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, tasks: Path, capsys: Capture
 ) -> None:
     """File and line are printed, the rest is graded, and the status is 1 at the end."""
     path = answers(tmp_path, line(RIGHT), "oops", line(RIGHT))
@@ -70,23 +69,19 @@ def test_standard_input_and_an_output_file_work(
     assert json.loads(output.read_text())["outcome"] == "pass"
 
 
-def test_the_ids_can_be_listed(tasks: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_ids_can_be_listed(tasks: Path, capsys: Capture) -> None:
     """`--list-tasks` needs no answers."""
     assert main(["grade", "--tasks", str(tasks), "--list-tasks"]) == 0
     assert capsys.readouterr().out.split() == ["double"]
 
 
-def test_a_file_that_is_missing_is_named(
-    tmp_path: Path, tasks: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_is_missing_is_named(tmp_path: Path, tasks: Path, capsys: Capture) -> None:
     """The status is 3, as of every command that reads a file."""
     assert main(["grade", "--tasks", str(tasks), str(tmp_path / "none.jsonl")]) == 3
     assert "none.jsonl: No such file or directory" in capsys.readouterr().err
 
 
-def test_a_broken_task_file_is_named(
-    tmp_path: Path, tasks: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_broken_task_file_is_named(tmp_path: Path, tasks: Path, capsys: Capture) -> None:
     """Nothing is graded with a suite that cannot be read."""
     (tasks / "bad.yaml").write_text("id: bad\nprompt: x\n")
     path = answers(tmp_path, line(RIGHT))

@@ -17,6 +17,7 @@ from pytest_sema_bench.records.reader import read_run
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.counted import CountedRun
 from pytest_sema_bench.settings import Shard
+from tests.conftest import Capture
 from tests.samples.record import RECORD
 
 MODELS = ("zebra", "ant")
@@ -150,7 +151,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_does_not_belong_together_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+    tmp_path: Path, capsys: Capture, name: str
 ) -> None:
     """With what differs, before anything is written."""
     make, told = REFUSED[name]
@@ -159,9 +160,7 @@ def test_what_does_not_belong_together_is_refused(
     assert not (tmp_path / "whole").exists()
 
 
-def test_a_shard_under_way_is_refused(
-    shards: list[Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_shard_under_way_is_refused(shards: list[Path], capsys: Capture) -> None:
     """Half of it would be missing for ever."""
     folder = RunFolder(shards[1])
     folder.take()
@@ -171,7 +170,7 @@ def test_a_shard_under_way_is_refused(
 
 
 def test_a_folder_that_is_there_is_not_written_to(
-    shards: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shards: list[Path], tmp_path: Path, capsys: Capture
 ) -> None:
     """It may be a run of its own."""
     write_run(tmp_path / "whole", [])
@@ -179,9 +178,7 @@ def test_a_folder_that_is_there_is_not_written_to(
     assert "is there already" in capsys.readouterr().err
 
 
-def test_items_of_another_division_are_refused(
-    shards: list[Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_items_of_another_division_are_refused(shards: list[Path], capsys: Capture) -> None:
     """They would stand in two shards, or in none."""
     items = json.loads((shards[0] / "items.json").read_text())
     items += json.loads((shards[1] / "items.json").read_text())[:1]

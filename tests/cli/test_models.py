@@ -19,9 +19,9 @@ from tests.chat_server import (
     say,
     stream,
 )
+from tests.conftest import Capture
 from tests.server_kinds import behind
 
-Capture = pytest.CaptureFixture[str]
 KEY_NAME, KEY = "SOME_KEY", "sk-very-secret-8861"
 COUNT = {"choices": [], "usage": USAGE}
 PROJECT = """\

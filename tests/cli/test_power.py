@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.cli import main
+from tests.conftest import Capture
 from tests.samples.outcomes import records_of, tasks_of, write_run
-
-Capture = pytest.CaptureFixture[str]
 
 
 def test_power_prints_what_can_be_seen(capsys: Capture) -> None:

@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.cli import main
+from tests.conftest import Capture
 from tests.samples.made_up_run import PLAYERS, suite, write_made_up_run
 
 FEW = suite()[:12]
 
 
-def test_one_run_gets_its_report_in_its_folder(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_run_gets_its_report_in_its_folder(tmp_path: Path, capsys: Capture) -> None:
     """Without -o the file stands beside the records, and its path is printed."""
     run = tmp_path / "run"
     write_made_up_run(run, players=PLAYERS[:1], tasks=FEW)
@@ -23,7 +22,7 @@ def test_one_run_gets_its_report_in_its_folder(
     assert (run / "report.html").read_text("utf-8").startswith("<!doctype html>")
 
 
-def test_several_runs_become_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_runs_become_one_file(tmp_path: Path, capsys: Capture) -> None:
     """Models that ran apart stand side by side; folders on the way to the file are made."""
     for number, player in enumerate(PLAYERS[:3]):
         write_made_up_run(tmp_path / f"run{number}", players=[player], tasks=FEW, day=number + 1)
@@ -50,9 +49,7 @@ def test_a_baseline_adds_verdict_and_changes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("baseline", [False, True])
-def test_what_cannot_be_read_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], baseline: bool
-) -> None:
+def test_what_cannot_be_read_is_said(tmp_path: Path, capsys: Capture, baseline: bool) -> None:
     """The path is named, and the exit status is that of a file that cannot be read."""
     run = tmp_path / "run"
     write_made_up_run(run, players=PLAYERS[:1], tasks=FEW)
@@ -62,9 +59,7 @@ def test_what_cannot_be_read_is_said(
     assert not (run / "report.html").exists()
 
 
-def test_a_file_that_cannot_be_written_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_cannot_be_written_is_said(tmp_path: Path, capsys: Capture) -> None:
     """A folder in the file's place is named, and nothing half-written stays."""
     run = tmp_path / "run"
     write_made_up_run(run, players=PLAYERS[:1], tasks=FEW)

@@ -7,6 +7,7 @@ import pytest
 
 from pytest_sema_bench.cli import main
 from pytest_sema_bench.suite.folder import bundled_suites, suites_folder
+from tests.conftest import Capture
 
 pytestmark = pytest.mark.vm
 SUITE = """\
@@ -42,7 +43,7 @@ def steps(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_is_missing_is_said(steps: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_missing_is_said(steps: Path, capsys: Capture) -> None:
     """What there is is proven; what there is not fails under --strict only."""
     assert main(["tasks", "check", "--suite", str(steps)]) == 0
     assert capsys.readouterr().out.splitlines()[-2:] == ["every reference answer passes", LACKS]
@@ -55,9 +56,7 @@ def test_what_is_missing_is_said(steps: Path, capsys: pytest.CaptureFixture[str]
     assert (found["ok"], found["incomplete"]) == (True, [LACKS])
 
 
-def test_a_file_without_the_canary_is_named(
-    steps: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_without_the_canary_is_named(steps: Path, capsys: Capture) -> None:
     """With the text that it lacks, whether --strict or not."""
     file = steps / "warm" / "01-sum.yaml"
     file.write_text(TASK.partition("\n")[2])
@@ -66,9 +65,7 @@ def test_a_file_without_the_canary_is_named(
     assert text in capsys.readouterr().out
 
 
-def test_an_unknown_suite_is_answered_with_the_known_ones(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_an_unknown_suite_is_answered_with_the_known_ones(capsys: Capture) -> None:
     """A mistake on the command line."""
     with pytest.raises(SystemExit) as caught:
         main(["tasks", "check", "--suite", "fontier"])
@@ -77,20 +74,20 @@ def test_an_unknown_suite_is_answered_with_the_known_ones(
     assert f"'fontier' is neither a bundled suite ({known})" in capsys.readouterr().err
 
 
-def test_a_suite_can_be_graded_by(steps: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_suite_can_be_graded_by(steps: Path, capsys: Capture) -> None:
     """`grade` takes the same option."""
     assert main(["grade", "--suite", str(steps), "--list-tasks"]) == 0
     assert capsys.readouterr().out == "warm-01-sum\n"
 
 
-def test_schemas_are_printed_for_editors(capsys: pytest.CaptureFixture[str]) -> None:
+def test_schemas_are_printed_for_editors(capsys: Capture) -> None:
     """Of task files, and of suite.yaml."""
     for kind, key in ((["task"], "prompt"), ([], "grade"), (["suite"], "levels")):
         assert main(["tasks", "schema", *kind]) == 0
         assert key in json.loads(capsys.readouterr().out)["properties"]
 
 
-def test_a_suite_may_demand_more(steps: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_suite_may_demand_more(steps: Path, capsys: Capture) -> None:
     """Under --strict its own number of wrong answers counts, and the JSON says its mutant rate."""
     demands = "demands: {n_wrong: 5, mutant_rate: 0.98}\nlevels:"
     (steps / "suite.yaml").write_text(SUITE.replace("levels:", demands))
@@ -102,7 +99,7 @@ def test_a_suite_may_demand_more(steps: Path, capsys: pytest.CaptureFixture[str]
     assert json.loads(capsys.readouterr().out)["mutants"]["min_suite_rate"] == 0.98
 
 
-def test_a_task_is_proven_in_a_dialect(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_task_is_proven_in_a_dialect(capsys: Capture) -> None:
     """Reference, wrong answers and mutants go through the translation and come to the same."""
     path = str(suites_folder() / "core" / "L2" / "05-palindrome.yaml")
     assert main(["tasks", "check", "--sema-dialect", "7", path]) == 0

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_sema_bench.cli import main
 from pytest_sema_bench.records.folder import RunFolder
+from tests.conftest import Capture
 from tests.samples.hostile_run import write_hostile_run
 from tests.samples.record import RECORD
 
@@ -44,9 +45,7 @@ NAMES = (
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_conversation_is_shown_to_read(
-    run: Path, capsys: pytest.CaptureFixture[str], name: str
-) -> None:
+def test_a_conversation_is_shown_to_read(run: Path, capsys: Capture, name: str) -> None:
     """Who said what, thoughts marked, code line by line."""
     assert main(["transcript", str(run), name]) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -58,7 +57,7 @@ def test_a_conversation_is_shown_to_read(
     ]
 
 
-def test_json_is_what_is_stored(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_what_is_stored(run: Path, capsys: Capture) -> None:
     """For other tools."""
     assert main(["transcript", str(run), "sum", "--json"]) == 0
     written = json.loads(capsys.readouterr().out)
@@ -69,16 +68,14 @@ def test_json_is_what_is_stored(run: Path, capsys: pytest.CaptureFixture[str]) -
     ("name", "told"),
     [("palindrome", "2 items are called so\n  L2-05-palindrome/m-t"), ("x", "there is no such")],
 )
-def test_a_name_must_be_that_of_one_item(
-    run: Path, capsys: pytest.CaptureFixture[str], name: str, told: str
-) -> None:
+def test_a_name_must_be_that_of_one_item(run: Path, capsys: Capture, name: str, told: str) -> None:
     """What it could mean is listed."""
     assert main(["transcript", str(run), name]) == 2
     assert f"{name}: {told}" in capsys.readouterr().err
 
 
 def test_an_old_run_s_hostile_conversation_is_safe_to_print(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: Capture
 ) -> None:
     """Nothing reaches the terminal that it would act on, and no shape of a message is too odd."""
     record = write_hostile_run(tmp_path / "run")

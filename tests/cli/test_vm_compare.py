@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.cli import main
+from tests.conftest import Capture
 from tests.samples.outcomes import write_run
 from tests.samples.record import RECORD
 from tests.sema_builds import VERSION, native, wasm
@@ -59,7 +60,7 @@ def suite(tmp_path: Path) -> Callable[[str, str, str], Path]:
 
 
 def test_a_verdict_that_differs_ends_with_1(
-    suite: Callable[[str, str, str], Path], capsys: pytest.CaptureFixture[str]
+    suite: Callable[[str, str, str], Path], capsys: Capture
 ) -> None:
     """A reference that fails on the newer VM is named with what each of them gives."""
     folder = suite("mean", "1.5", MEAN)
@@ -78,9 +79,7 @@ def test_a_verdict_that_differs_ends_with_1(
     assert (difference["suite"], difference["code"]) == (True, "(mean 1 2)")
 
 
-def test_what_agrees_ends_with_0(
-    suite: Callable[[str, str, str], Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_agrees_ends_with_0(suite: Callable[[str, str, str], Path], capsys: Capture) -> None:
     """The page says what was run and that nothing differs, as Markdown as well."""
     folder = suite("add", "3", ADD)
     argv = ["vm", "compare", "wasm", "wasm", f"--suite={folder}", "--only=suite", "--only=prompt"]
@@ -95,7 +94,7 @@ def test_what_agrees_ends_with_0(
 def test_stored_answers_of_a_run_are_compared_too(
     suite: Callable[[str, str, str], Path],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    capsys: Capture,
 ) -> None:
     """What a model once answered shows what users will meet; the exit status is the suite's."""
     folder = suite("add", "3", ADD)
@@ -111,9 +110,7 @@ def test_stored_answers_of_a_run_are_compared_too(
 
 
 @pytest.mark.native
-def test_the_documentation_differs_where_docs_vm_md_says_so(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_the_documentation_differs_where_docs_vm_md_says_so(capsys: Capture) -> None:
     """WASM and native of one version: files, environment, channels, and what the host is."""
     assert main(["vm", "compare", str(wasm()), str(native()), "--only=docs", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
 from pytest_sema_bench.cli import main
 from pytest_sema_bench.records.follow import Follower
+from tests.conftest import Capture
 from tests.samples.outcomes import records_of, tasks_of, write_run
 
 
@@ -24,9 +23,7 @@ def test_what_was_written_is_counted_once(tmp_path: Path) -> None:
     assert (second.n_graded, second.n_pass, second.n_void, second.n_new) == (2, 1, 0, 2)
 
 
-def test_a_run_that_has_ended_is_said_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_that_has_ended_is_said_once(tmp_path: Path, capsys: Capture) -> None:
     """One line, and the command ends."""
     write_run(tmp_path / "run", records_of(tasks_of("ppf")))
     assert main(["watch", str(tmp_path / "run")]) == 0

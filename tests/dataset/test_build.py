@@ -11,6 +11,7 @@ from pytest_sema_bench.dataset.mix import Why
 from pytest_sema_bench.dataset.row import BENCHMARK, Source, read_rows, write_rows
 from pytest_sema_bench.suite.folder import suite_folder
 from pytest_sema_bench.suite.task import load_task
+from tests.conftest import Capture
 from tests.samples.rows import TRACE, row
 
 SPEC = """
@@ -71,7 +72,7 @@ def rows(folder: Path) -> None:
 
 @pytest.mark.vm
 def test_a_build_mixes_by_share_and_says_why_it_leaves_rows_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: Capture
 ) -> None:
     """Each filter drops its row, shares hold, families stay together, and the set is proven."""
     rows(tmp_path)
@@ -104,7 +105,7 @@ def test_a_build_mixes_by_share_and_says_why_it_leaves_rows_out(
 
 @pytest.mark.vm
 def test_the_benchmarks_tasks_are_taken_only_where_the_specification_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: Capture
 ) -> None:
     """Without a word for it their rows are refused; with it the card's first line says it."""
     own = row(PALINDROME.reference or "", prompt=PALINDROME.prompt, tags=(BENCHMARK,))
@@ -152,7 +153,7 @@ REFUSED = {
 @pytest.mark.vm
 @pytest.mark.parametrize(("breaks", "why"), REFUSED.values(), ids=REFUSED)
 def test_a_mistake_in_what_is_asked_for_is_told_before_the_work(
-    breaks: object, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    breaks: object, why: str, tmp_path: Path, capsys: Capture
 ) -> None:
     """The exit status is 2 and the message says what to do."""
     rows(tmp_path)
@@ -173,9 +174,7 @@ def test_the_shipped_mixture_has_the_experiments_shares() -> None:
     assert {Source.FUZZ.value, Source.DOCS.value} < {source["name"] for source in data["sources"]}
 
 
-def test_what_is_no_data_set_is_not_checked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_no_data_set_is_not_checked(tmp_path: Path, capsys: Capture) -> None:
     """A folder without a manifest of ours is refused with status 2."""
     assert main(["dataset", "check", str(tmp_path)]) == 2
     assert "is no manifest that `dataset build` wrote" in capsys.readouterr().err

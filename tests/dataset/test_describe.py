@@ -9,6 +9,7 @@ from pytest_sema_bench.cli import main
 from pytest_sema_bench.dataset.answers import journal_of
 from pytest_sema_bench.dataset.row import Row, Source, read_rows, write_rows
 from tests.chat_server import ChatServer, Request, Step, refuse, say
+from tests.conftest import Capture
 
 pytestmark = pytest.mark.vm
 
@@ -86,7 +87,7 @@ def test_the_sentence_becomes_the_prompt(rows: Path, chat_server: ChatServer) ->
 
 
 def test_a_sentence_that_does_not_determine_the_behaviour_is_dropped(
-    rows: Path, chat_server: ChatServer, capsys: pytest.CaptureFixture[str]
+    rows: Path, chat_server: ChatServer, capsys: Capture
 ) -> None:
     """Code asked for by the sentence alone must give the same value and print the same."""
     chat_server.play(script())
@@ -105,7 +106,7 @@ def test_a_sentence_that_does_not_determine_the_behaviour_is_dropped(
 
 
 def test_what_is_no_sentence_is_dropped(
-    rows: Path, chat_server: ChatServer, capsys: pytest.CaptureFixture[str]
+    rows: Path, chat_server: ChatServer, capsys: Capture
 ) -> None:
     """Silence, a block of code, a quotation of the program and a novel are no descriptions."""
     said = ["", "```sema\n(+)\n```", 'It runs (println "hi") (* 2 21) once.', "word " * 300]
@@ -119,7 +120,7 @@ def test_what_is_no_sentence_is_dropped(
 
 
 def test_a_repeated_command_asks_only_what_is_missing(
-    rows: Path, chat_server: ChatServer, capsys: pytest.CaptureFixture[str]
+    rows: Path, chat_server: ChatServer, capsys: Capture
 ) -> None:
     """What the server refuses is void, never a fault of the program; what was paid for is kept."""
     chat_server.play(script(sum=refuse(400, f"no {KEY}")))
@@ -143,7 +144,7 @@ def test_a_repeated_command_asks_only_what_is_missing(
 
 
 def test_the_cap_ends_it_before_it_costs_more(
-    rows: Path, chat_server: ChatServer, capsys: pytest.CaptureFixture[str]
+    rows: Path, chat_server: ChatServer, capsys: Capture
 ) -> None:
     """Without a price a cap is a usage error; with one, what it leaves no room for is void."""
     chat_server.play(script())
@@ -179,7 +180,7 @@ def test_a_recording_is_played_without_server_and_key(
 
 
 def test_a_broken_file_is_told_before_anything_is_asked(
-    rows: Path, chat_server: ChatServer, capsys: pytest.CaptureFixture[str]
+    rows: Path, chat_server: ChatServer, capsys: Capture
 ) -> None:
     """The line is named, the status is 2, and no request was sent."""
     rows.write_text(rows.read_text() + "{}\n")

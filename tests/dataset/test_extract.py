@@ -10,6 +10,7 @@ from pytest_sema_bench.cli import main
 from pytest_sema_bench.dataset.row import read_rows
 from pytest_sema_bench.dataset.rust import read_cases
 from pytest_sema_bench.errors import FileError
+from tests.conftest import Capture
 
 RUST = r"""
 /// eval_tests! { shown: "(+ 9 9)" => Value::int(18) }
@@ -95,7 +96,7 @@ def test_what_is_no_rust_is_told_with_its_line(text: str, tmp_path: Path) -> Non
 
 @pytest.mark.vm
 def test_each_case_is_kept_or_dropped_for_a_reason(
-    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checkout: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     """Rows hold what the VM gave, and the table accounts for all 21 cases."""
     output = tmp_path / "pairs.jsonl"
@@ -125,9 +126,7 @@ def test_each_case_is_kept_or_dropped_for_a_reason(
 
 
 @pytest.mark.vm
-def test_without_a_file_rows_go_to_standard_output(
-    checkout: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_file_rows_go_to_standard_output(checkout: Path, capsys: Capture) -> None:
     """The table then stands on standard error, so that the rows can be piped."""
     assert main(["dataset", "extract", str(checkout), "--licence", "MIT"]) == 0
     printed = capsys.readouterr()
@@ -136,9 +135,7 @@ def test_without_a_file_rows_go_to_standard_output(
     assert "kept" in printed.err
 
 
-def test_a_folder_without_cases_is_the_users_mistake(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_without_cases_is_the_users_mistake(tmp_path: Path, capsys: Capture) -> None:
     """It is told in one line, with what to do, and the status is 2."""
     assert main(["dataset", "extract", str(tmp_path)]) == 2
     assert "say what the rows are under, --licence MIT" in capsys.readouterr().err

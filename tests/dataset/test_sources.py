@@ -7,6 +7,7 @@ import pytest
 
 from pytest_sema_bench.cli import main
 from pytest_sema_bench.dataset.row import BENCHMARK, Row, read_rows
+from tests.conftest import Capture
 from tests.samples.double_task import DOUBLE
 
 pytestmark = pytest.mark.vm
@@ -74,7 +75,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_programs_of_the_fuzzer_have_the_value_that_it_tells(
-    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checkout: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     """Those that the VM does not confirm, constants and clocks are dropped, and counted."""
     rows = rows_of(tmp_path, "fuzz", str(checkout), "-n", "10", "--seed", "0")
@@ -101,7 +102,7 @@ def test_the_same_seed_gives_the_same_programs(checkout: Path, tmp_path: Path) -
 
 
 def test_a_fuzzer_that_the_vm_cannot_run_is_the_files_fault(
-    checkout: Path, capsys: pytest.CaptureFixture[str]
+    checkout: Path, capsys: Capture
 ) -> None:
     """It is told with path and the VM's own words, and the status is 2."""
     (checkout / "fuzz" / "grammar-fuzz.sema").write_text("(no-such-function)")
@@ -110,7 +111,7 @@ def test_a_fuzzer_that_the_vm_cannot_run_is_the_files_fault(
 
 
 def test_functions_come_with_comment_and_what_they_need(
-    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checkout: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     """The comment right above, or the docstring, is what is asked; all loads by itself."""
     rows = {row.tags[0]: row for row in rows_of(tmp_path, "examples", str(checkout))}
@@ -157,9 +158,7 @@ def write_suite(folder: Path) -> Path:
     return folder
 
 
-def test_references_of_a_suite_are_rows_if_they_pass(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_references_of_a_suite_are_rows_if_they_pass(tmp_path: Path, capsys: Capture) -> None:
     """The prompt is the task's with its examples; licence and family come from the suite."""
     (row,) = rows_of(tmp_path, "tasks", "--suite", str(write_suite(tmp_path / "mine")))
     assert row.family == "L1-double"
@@ -172,9 +171,7 @@ def test_references_of_a_suite_are_rows_if_they_pass(
     assert "the answer is a value and no code" in table
 
 
-def test_the_benchmark_must_be_asked_for(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_benchmark_must_be_asked_for(tmp_path: Path, capsys: Capture) -> None:
     """A bundled suite, or a copy of one of its tasks, is refused; with the flag it is tagged."""
     assert main(["dataset", "tasks", "--suite", "core"]) == 2
     assert "60 of its tasks are the benchmark's own" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from pytest_sema_bench.gate.baseline import read_baseline, write_baseline
 from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.task_results import Results, group_records, merge
 from pytest_sema_bench.records.record import Record
+from tests.conftest import Capture
 from tests.samples.outcomes import records_of, results_from, results_of, tasks_of, write_run
 
 OLD, NEW = "wasm 1", "native 2.0.0 (6b143f3a)"
@@ -46,7 +47,7 @@ def test_nothing_else_may_differ(field: str) -> None:
     assert (len(across.pairs), len(across.left_out)) == (3, 1)
 
 
-def test_the_command_names_both_vms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_names_both_vms(tmp_path: Path, capsys: Capture) -> None:
     """Text, verdict and JSON say which is held against which; the gate judges."""
     letters = "p" * 30
     write_run(tmp_path / "a", records_of(tasks_of(letters)))
@@ -127,7 +128,7 @@ def test_shards_that_asked_otherwise_are_like_neither() -> None:
     assert merged.groups[0].asked["docs"] == "lexical 1 and lexical 2"
 
 
-def test_an_unknown_difference_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_difference_is_refused(capsys: Capture) -> None:
     """The option, what was found and what there is, before anything is read."""
     assert main(["compare", "a", "b", "--across", "vm,weather"]) == 2
     told = capsys.readouterr().err

@@ -14,9 +14,8 @@ from pytest_sema_bench.gate.compare import compare
 from pytest_sema_bench.gate.stats import difference_interval
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Tokens
+from tests.conftest import Capture
 from tests.samples.outcomes import records_of, results_from, tasks_of, write_run
-
-Capture = pytest.CaptureFixture[str]
 
 BEFORE, BETTER = "p" * 30 + "f" * 30, "p" * 55 + "f" * 5
 BAD = {

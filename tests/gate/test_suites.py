@@ -17,6 +17,7 @@ from pytest_sema_bench.report.compare import comparison_lines
 from pytest_sema_bench.report.runs import merge_runs
 from pytest_sema_bench.settings import Settings
 from pytest_sema_bench.suite.folder import suite_folder
+from tests.conftest import Capture
 from tests.samples.outcomes import records_of, results_of, write_run
 
 CORE = SuiteId(name="core", version=1, hash="a")
@@ -39,9 +40,7 @@ def test_a_run_knows_its_suite_from_its_records(runs: tuple[Path, Path]) -> None
     assert load_results(runs[1] / "records.jsonl").suite == FRONTIER
 
 
-def test_two_suites_are_not_compared(
-    runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_suites_are_not_compared(runs: tuple[Path, Path], capsys: Capture) -> None:
     """Neither side by side, nor as one, nor in one report; the message names both."""
     results = [load_results(run) for run in runs]
     with pytest.raises(SettingsError, match=r"one is of the suite core and .*other of frontier"):

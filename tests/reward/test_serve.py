@@ -19,6 +19,7 @@ from pytest_sema_bench.extraction import fenced
 from pytest_sema_bench.reward.scale import RewardSettings
 from pytest_sema_bench.reward.serve import ServeSettings
 from pytest_sema_bench.sema.vm.install import EXECUTED
+from tests.conftest import Capture
 from tests.reward.conftest import LiveEndpoint
 from tests.samples.double_task import RIGHT, WRONG
 
@@ -226,7 +227,7 @@ def test_a_signal_ends_it_once_it_has_answered(number: signal.Signals) -> None:
         assert process.stderr.read() == ""
 
 
-def test_beyond_this_machine_it_wants_a_token(capsys: pytest.CaptureFixture[str]) -> None:
+def test_beyond_this_machine_it_wants_a_token(capsys: Capture) -> None:
     """The command line is refused before anything starts."""
     assert main(["reward", "serve", "--host", "0.0.0.0"]) == 2
     assert "needs --token-env NAME" in capsys.readouterr().err
@@ -237,9 +238,7 @@ def test_beyond_this_machine_it_wants_a_token(capsys: pytest.CaptureFixture[str]
         ServeSettings(host="example.org")
 
 
-def test_a_port_that_is_taken_is_a_usage_error(
-    endpoint: LiveEndpoint, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_port_that_is_taken_is_a_usage_error(endpoint: LiveEndpoint, capsys: Capture) -> None:
     """With the address in it."""
     assert main(["reward", "serve", "--port", str(endpoint.port)]) == 2
     assert f"cannot listen on 127.0.0.1:{endpoint.port}" in capsys.readouterr().err
