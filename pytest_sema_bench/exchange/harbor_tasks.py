@@ -11,7 +11,7 @@ from pathlib import Path
 from pytest_sema_bench import __version__
 from pytest_sema_bench.dataset.harbor import folder_files, write_task
 from pytest_sema_bench.errors import BenchError
-from pytest_sema_bench.grading.proof.check import fenced
+from pytest_sema_bench.extraction import as_answer
 from pytest_sema_bench.grading.scoring import Scorer
 from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.suite.task import Task, load_task
@@ -43,7 +43,7 @@ def write_harbor_tasks(folder: Path, tasks: Sequence[Task]) -> None:
         content = folder_files(
             task.id,
             f"{task.full_prompt}\n\n{_HOW}",
-            solution=fenced(task, task.reference) if task.reference is not None else None,
+            solution=as_answer(task.kind, task.reference) if task.reference is not None else None,
             answer=_ANSWER,
             tests=tests,
         )
