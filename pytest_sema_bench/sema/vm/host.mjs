@@ -1,12 +1,14 @@
 // Runs Sema programs for pytest-sema-bench: JSON lines in on stdin, JSON lines out on stdout.
 // In:  {"id", "sources": [text], "max_chars", "together"}, one request at a time. Replies that go "together"
 //      wait for each other for some milliseconds: a write and a read cost as much as a small program.
-// Out: {"ready": {version, node, cpu_us, fixed_us}} once; per source {"id", "value", "output", "error"}, with
+//      Or {"machine_code": true}, for one reply with that of all functions which are translated by then.
+// Out: {"ready": {version, node, cpu_us, fixed_us, translated}} once; per source {"id", "value", "output", "error"}, with
 //      "cpu_us" if it took long, "memory" if it was the last; or {"id", "trap", "memory"} and exit.
-// argv: the folder of the npm package.
+// argv: the folder of the npm package; a file of machine code that machine_code.py has made, or nothing.
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
+import { setFlagsFromString } from "node:v8";
 
 // What a program leaves behind (a sleeping task, a closure to be finalised) must never reach the
 // memory of the next one: callbacks of an evaluation that is over are dropped.
@@ -30,9 +32,26 @@ delete globalThis.FinalizationRegistry;
 // The VM denies network and file system by itself; what it could reach them with goes as well.
 for (const name of ["fetch", "WebSocket", "XMLHttpRequest", "EventSource"]) delete globalThis[name];
 
-const packageFolder = process.argv[2];
+const [packageFolder, codeFile] = process.argv.slice(2);
 const { SemaInterpreter, initSync } = await import(pathToFileURL(`${packageFolder}/sema_wasm.js`));
-const wasm = initSync({ module: readFileSync(`${packageFolder}/sema_wasm_bg.wasm`) });
+const bytes = readFileSync(`${packageFolder}/sema_wasm_bg.wasm`);
+
+// What V8 knows under such a name, and Node wraps nowhere. The flag is on at no other time.
+function builtIn(name, ...values) {
+  setFlagsFromString("--allow-natives-syntax");
+  try {
+    const names = values.map((_, index) => `v${index}`);
+    return new Function(...names, `return %${name}(${names})`)(...values);
+  } finally {
+    setFlagsFromString("--no-allow-natives-syntax");
+  }
+}
+
+// V8 takes what the same V8 has made with the same flags on such a processor, and else says undefined.
+const code = codeFile && new Uint8Array(readFileSync(codeFile)).slice(32).buffer;
+const translated = code && builtIn("DeserializeWasmModule", code, new Uint8Array(bytes));
+const module = translated ?? new WebAssembly.Module(bytes);
+const wasm = initSync({ module });
 
 let current = null;
 let panicText = "";
@@ -122,7 +141,7 @@ async function run({ id, sources, max_chars: maxChars, together }) {
 const before = cpuUs();
 interpreter.evalVM("(let loop ((i 0) (xs '())) (if (< i 5000) (loop (+ i 1) (cons i (list i))) xs))");
 const after = cpuUs();
-const ready = { version: interpreter.version(), node: process.version };
+const ready = { version: interpreter.version(), node: process.version, translated: !!translated };
 send({ ready: { ...ready, cpu_us: after, fixed_us: after - before } });
 flush();
 
@@ -132,6 +151,11 @@ requests.on("close", () => process.exit(0));
 
 for await (const line of requests) {
   const request = JSON.parse(line);
+  if (request.machine_code) {
+    send({ machine_code: Buffer.from(builtIn("SerializeWasmModule", module)).toString("base64") });
+    flush();
+    continue;
+  }
   current = request.id;
   panicText = "";
   try {

@@ -14,6 +14,13 @@ from pathlib import Path
 from pytest_sema_bench.errors import VMError
 from pytest_sema_bench.sema.vm.host import MEMORY_CAP_BYTES, Host, HostLost, cut_short
 from pytest_sema_bench.sema.vm.install import build_hash, install
+from pytest_sema_bench.sema.vm.machine_code import (
+    code_file,
+    holds_code,
+    is_missing,
+    keep,
+    translate,
+)
 from pytest_sema_bench.sema.vm.node import Node, find_node
 from pytest_sema_bench.sema.vm.protocol import ErrorClass, Evaluation, VMInfo
 from pytest_sema_bench.sema.vm.slots import Slots
@@ -34,6 +41,8 @@ class WasmVM:
         self._busy: set[Host] = set()
         self._ready = asyncio.Lock()
         self._installed: tuple[Node, Path, str] | VMError | None = None
+        self._translating = asyncio.Lock()
+        self._code: Path | None = None
         self._closed = False
 
     async def evaluate(self, sources: Sequence[str], limits: Limits) -> tuple[Evaluation, ...]:
@@ -118,10 +127,37 @@ class WasmVM:
 
     async def _start(self) -> Host:
         self._check_open()
-        node, package, _ = await self._install()
+        node, package, build = await self._install()
+        async with self._translating:
+            if self._code is None:
+                file = code_file(node, build)
+                if is_missing(file):
+                    await self._translate(node, package, file)
+                self._code = file
+        return await self._spawn(node, package, self._code if holds_code(self._code) else None)
+
+    async def _translate(self, node: Node, package: Path, file: Path) -> None:
+        """Make the file of machine code, and see that a host can be started with it."""
+        host = await self._spawn(node, package, None)
+        try:
+            keep(file, await translate(host))
+            self._busy.discard(host)
+            await host.end()
+            host = await self._spawn(node, package, file)
+            works = host.translated
+        except (HostLost, VMError):
+            works = False
+        finally:
+            self._busy.discard(host)
+            await host.end()
+        if not works:
+            self._check_open()
+            keep(file, b"")
+
+    async def _spawn(self, node: Node, package: Path, code: Path | None) -> Host:
         self._check_open()
         with as_file(files("pytest_sema_bench.sema.vm") / "host.mjs") as script:
-            host = await Host.spawn(node, package.resolve(), script.resolve())
+            host = await Host.spawn(node, package.resolve(), script.resolve(), code)
             self._busy.add(host)
             try:
                 await host.be_ready()

@@ -1,0 +1,64 @@
+"""The machine code of the VM, as V8 has made it once, kept in the cache for the hosts to come.
+
+V8 translates WebAssembly while it runs, in each process anew, which takes a host more processor
+time than most runs need for what they evaluate. It can hand out what it has translated and take it
+back; what it does not take (another V8, other flags, another processor) is translated as ever.
+"""
+
+import hashlib
+import os
+import platform
+from importlib.resources import files
+from pathlib import Path
+
+from pytest_sema_bench.cache import cache_folder
+from pytest_sema_bench.sema.vm.host import V8_FLAGS, Host
+from pytest_sema_bench.sema.vm.node import Node
+from pytest_sema_bench.settings import Limits
+
+_N_ROUNDS = 200
+"""After so many hardly anything that the usual program needs is left to translate."""
+_DIGEST_BYTES = 32
+
+
+def code_file(node: Node, build: str) -> Path:
+    """Where the machine code of a build is kept for a Node."""
+    maker = (node.executable, node.version, platform.machine(), V8_FLAGS, build, _warm_up())
+    return cache_folder() / f"code-{hashlib.sha256(repr(maker).encode()).hexdigest()[:16]}"
+
+
+def is_missing(file: Path) -> bool:
+    """Whether the file is still to be made, or is damaged; not where it could not be kept."""
+    try:
+        kept = file.read_bytes()
+    except OSError:
+        return os.access(file.parent, os.W_OK)
+    return kept[:_DIGEST_BYTES] != hashlib.sha256(kept[_DIGEST_BYTES:]).digest()
+
+
+def holds_code(file: Path) -> bool:
+    """Whether there is anything in the file."""
+    return file.is_file() and file.stat().st_size > _DIGEST_BYTES
+
+
+def keep(file: Path, code: bytes) -> None:
+    """Write the file, whole or not at all; without code it says that V8 has none to give."""
+    new = file.with_suffix(f".{os.getpid()}")
+    try:
+        new.write_bytes(hashlib.sha256(code).digest() + code)
+        new.replace(file)
+    except OSError:
+        new.unlink(missing_ok=True)
+
+
+async def translate(host: Host) -> bytes:
+    """The machine code for what programs do most. Raises HostLost."""
+    for _ in range(_N_ROUNDS):
+        await host.evaluate(_warm_up(), Limits())
+    return await host.machine_code()
+
+
+def _warm_up() -> list[str]:
+    """Sources that do a bit of everything; a blank line stands between two."""
+    text = (files("pytest_sema_bench.sema.vm") / "warm_up.sema").read_text("utf-8")
+    return text.split("\n\n")
