@@ -188,7 +188,7 @@ class Host:
                 raise HostLost("what an earlier program left behind trapped", from_outside=True)
             if "trap" in reply:
                 await self.end()
-                return self._trapped(done, sources, reply)
+                return _trapped(done, sources, reply)
             self._cpu_before_s = reply.get("cpu_us", 0.0) / 1e6 or self._cpu_before_s
             done.append(_evaluation(reply, sources[: len(done) + 1]))
             if len(done) == len(sources):
@@ -251,23 +251,23 @@ class Host:
         words = (await self._process.stderr.read()).decode("utf-8", "replace").strip()
         return f"the VM's host process did not start: {words[-2000:] or 'it said nothing'}"
 
-    @staticmethod
-    def _trapped(
-        done: list[Evaluation], sources: Sequence[str], reply: dict[str, Any]
-    ) -> tuple[Evaluation, ...]:
-        error_class, name = classify_trap(
-            reply["trap"],
-            memory_bytes=reply["memory"],
-            cap_bytes=MEMORY_CAP_BYTES,
-            sources=sources[: len(done) + 1],
-        )
-        if error_class is ErrorClass.MEMORY:
-            text = f"out of memory (the limit is {MEMORY_CAP_BYTES // 2**20} MiB)"
-        elif name:
-            text = f"the VM trapped: this build cannot run ({name} …)"
-        else:
-            text = f"the VM trapped: {reply['trap']}"
-        return cut_short(done, len(sources), error_class, text, name)
+
+def _trapped(
+    done: list[Evaluation], sources: Sequence[str], reply: dict[str, Any]
+) -> tuple[Evaluation, ...]:
+    error_class, name = classify_trap(
+        reply["trap"],
+        memory_bytes=reply["memory"],
+        cap_bytes=MEMORY_CAP_BYTES,
+        sources=sources[: len(done) + 1],
+    )
+    if error_class is ErrorClass.MEMORY:
+        text = f"out of memory (the limit is {MEMORY_CAP_BYTES // 2**20} MiB)"
+    elif name:
+        text = f"the VM trapped: this build cannot run ({name} …)"
+    else:
+        text = f"the VM trapped: {reply['trap']}"
+    return cut_short(done, len(sources), error_class, text, name)
 
 
 def _usage(pid: int) -> psutil.Process | None:
