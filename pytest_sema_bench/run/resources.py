@@ -33,6 +33,7 @@ from pytest_sema_bench.chat import (
 from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.settings import DocsSettings
+from pytest_sema_bench.errors import VMError
 from pytest_sema_bench.extraction import as_answer
 from pytest_sema_bench.grading import Grader
 from pytest_sema_bench.grading.in_dialect import task_in
@@ -165,13 +166,19 @@ class Resources:
         record = make_record(item, run, verdict, took=took, vm=self.vm_info, right=right)
         return record, transcript
 
-    async def _would_pass(self, task: Task, tried: ToolResult) -> bool:
-        """Whether what a tool call evaluated would have been a right answer."""
+    async def _would_pass(self, task: Task, tried: ToolResult) -> bool | None:
+        """Whether what a tool call evaluated would have been a right answer.
+
+        None where the VM's host fails: the verdict stands, for it needs nothing of this.
+        """
         if tried.failure is not None:
             return False
         told = tried.value if task.kind is GradeKind.VALUE else tried.program
         answer = as_answer(task.kind, str(told))
-        verdict = await self._grader.grade(task, answer, stop_at_failure=True)
+        try:
+            verdict = await self._grader.grade(task, answer, stop_at_failure=True)
+        except VMError:
+            return None
         return verdict.outcome is Outcome.PASS
 
     def count(self, records: Sequence[Record]) -> None:

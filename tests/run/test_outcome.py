@@ -1,10 +1,12 @@
 """From what came of an item to its record."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from pytest_sema_bench.agent.loop import AgentRun
+from pytest_sema_bench.agent.tools import ToolResult
 from pytest_sema_bench.catalog.models import Model, Price
 from pytest_sema_bench.errors import (
     BudgetSpent,
@@ -17,10 +19,12 @@ from pytest_sema_bench.grading import Verdict
 from pytest_sema_bench.records.outcome import Outcome, Reason, Stop, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Call, Tokens, Transcript
+from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.outcome import Took, make_record, void_verdict
+from pytest_sema_bench.run.resources import EngineOptions, Resources
 from pytest_sema_bench.sema.vm import VMInfo
-from pytest_sema_bench.settings import Config
+from pytest_sema_bench.settings import Config, Limits
 from pytest_sema_bench.suite.task import Task, load_task
 from tests.samples.double_task import write_double_task
 
@@ -122,3 +126,30 @@ def test_an_answer_that_never_began_says_where_the_tokens_went(item: WorkItem, n
     run = replace(with_tokens(tokens), stop=Stop.TRUNCATED, answer=" \n")
     assert str(concluded(item, run, cut).detail).startswith(expected)
     assert concluded(item, replace(run, answer="(define"), cut).detail is None
+
+
+@pytest.mark.vm
+def test_a_verdict_stands_where_the_vm_fails_after_it(
+    item: WorkItem, event_loop_runner: asyncio.Runner
+) -> None:
+    """What the failed item's tool calls would have earned is then not known."""
+
+    async def conclude() -> Record:
+        resources = await Resources.open(
+            "wasm",
+            (),
+            n_hosts=1,
+            n_connections=1,
+            options=EngineOptions(),
+            limits=Limits(),
+            redactor=Redactor([]),
+        )
+        await resources.close()
+        no_answer = replace(RUN, answer="", tries=(ToolResult(text="", program="(f)"),))
+        record, _ = await resources.conclude(item, no_answer, Took(1.0, 0.0))
+        await resources.close_ledger()
+        return record
+
+    record = event_loop_runner.run(conclude())
+    assert (record.outcome, record.reason) == (Outcome.FAIL, Reason.NO_ANSWER)
+    assert [tried["right"] for tried in record.tries or ()] == [None]
