@@ -43,12 +43,13 @@ async def check_dataset(folder: Path, vm: SemaVM) -> Checked:
         path = folder / "rows" / f"{split}.jsonl"
         if not path.is_file():
             continue
-        rows = list(_rows(path, faults))
-        proofs = await asyncio.gather(*(disproof(row, vm) for _, row in rows))
-        faults += [f"{path}:{n}: {why}" for (n, _), why in zip(rows, proofs, strict=True) if why]
-        n_rows += len(rows)
+        rows = dict(_rows(path, faults))
+        read = {number: row for number, row in rows.items() if row is not None}
+        proofs = await asyncio.gather(*(disproof(row, vm) for row in read.values()))
+        faults += [f"{path}:{n}: {why}" for n, why in zip(read, proofs, strict=True) if why]
+        n_rows += len(read)
         records = folder / f"{split}{form.suffix}"
-        n, wrong = _check_records(records, form, [row for _, row in rows], manifest["system"])
+        n, wrong = _check_records(records, form, list(rows.values()), manifest["system"])
         n_records += n
         faults += wrong
     return Checked(n_rows=n_rows, n_records=n_records, faults=tuple(faults))
@@ -78,7 +79,8 @@ def _wrong_files(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
         yield f"{folder / name}:1: is not in the manifest"
 
 
-def _rows(path: Path, faults: list[str]) -> Iterator[tuple[int, Row]]:
+def _rows(path: Path, faults: list[str]) -> Iterator[tuple[int, Row | None]]:
+    """Each row with its line; None for one that cannot be read."""
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not line.strip():
             continue
@@ -86,6 +88,7 @@ def _rows(path: Path, faults: list[str]) -> Iterator[tuple[int, Row]]:
             row = read_row(path, number, line)
         except FileError as error:
             faults.append(str(error))
+            yield number, None
             continue
         if json.loads(line).get("id") not in (None, row.id):
             faults.append(f"{path}:{number}: its id is not that of its content, {row.id}")
@@ -93,17 +96,21 @@ def _rows(path: Path, faults: list[str]) -> Iterator[tuple[int, Row]]:
 
 
 def _check_records(
-    path: Path, form: Format, rows: list[Row], system: str | None
+    path: Path, form: Format, rows: list[Row | None], system: str | None
 ) -> tuple[int, list[str]]:
-    """How many records there are, and what is wrong with them."""
-    faults, expected = [], list[Record]()
+    """How many records there are, and what is wrong with them.
+
+    Nobody knows how many are of a row that cannot be read, so those after it are looked for.
+    """
+    faults, expected = [], list[Record | None]()
     for row in rows:
         try:
-            expected += form.records(row, system)
+            expected += [None] if row is None else form.records(row, system)
         except Unfit as why:
             faults.append(f"{path}:{len(expected) + 1}: the row {row.id} has no place here: {why}")
     if not form.suffix:
-        return len(expected), faults + list(_wrong_folders(path, expected))
+        known = [record for record in expected if record is not None]
+        return len(known), faults + list(_wrong_folders(path, known))
     found, unread = _records(path, form)
     for number, record in found:
         try:
@@ -111,10 +118,10 @@ def _check_records(
         except FileError as error:
             faults.append(str(error))
             continue
-        told = expected[number - 1] if number <= len(expected) else None
-        if record != told:
+        told = expected[number - 1 : number]
+        if told not in ([record], [None]) and not (None in rows and record in expected):
             faults.append(f"{path}:{number}: is not what its row in {path.parent / 'rows'} gives")
-    if len(found) + len(unread) != len(expected):
+    if len(found) + len(unread) != len(expected) and None not in rows:
         faults.append(
             f"{path}:{len(found) or 1}: {len(found)} records, expected {len(expected)} by the rows"
         )

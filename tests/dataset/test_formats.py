@@ -228,6 +228,22 @@ def test_a_broken_record_is_refused_with_its_line(
     assert rest == []
 
 
+@pytest.mark.parametrize("name", ["openai", "trl", "verl", "harbor"])
+def test_a_broken_row_casts_no_doubt_on_others(
+    name: str,
+    built: Callable[[str], tuple[Path, list[Row]]],
+    event_loop_runner: asyncio.Runner,
+    vm: SemaVM,
+) -> None:
+    """A row that cannot be read is told, and nothing of those after it."""
+    folder, _ = built(name)
+    path = folder / "rows" / "train.jsonl"
+    path.write_bytes(b"{" + path.read_bytes())
+    changed, broken = event_loop_runner.run(check_dataset(folder, vm)).faults
+    assert changed.startswith(f"{path}:1: has changed")
+    assert broken.startswith(f"{path}:1: not JSON")
+
+
 def test_a_broken_parquet_record_is_refused_with_its_number(
     built: Callable[[str], tuple[Path, list[Row]]],
     event_loop_runner: asyncio.Runner,
