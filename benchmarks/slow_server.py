@@ -6,6 +6,7 @@ broken arguments and then answers without code, so that no evaluation is needed:
 item in both.
 """
 
+import argparse
 import asyncio
 import subprocess
 import sys
@@ -63,4 +64,8 @@ async def _serve(reply_s: float, mode: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1]), sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("seconds", type=float, help="what each reply takes")
+    parser.add_argument("mode", choices=("reference", "prose"))
+    given = parser.parse_args()
+    asyncio.run(_serve(given.seconds, given.mode))

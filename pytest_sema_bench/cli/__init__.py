@@ -1,7 +1,7 @@
 """The console script `sema-bench`: one module per command group, this one picks.
 
 Exit status: 0 all well, 1 the check found something, 2 the command line is wrong,
-3 the world is (no Node, no VM, a file that cannot be read).
+3 the world is (no Node, no VM, a file or folder that is not there or cannot be read).
 """
 
 import argparse
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
+from typing import Any
 
 from pytest_sema_bench import __version__
 from pytest_sema_bench.errors import BenchError, SettingsError
@@ -46,8 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if isinstance(sys.stdout, TextIOWrapper):  # what a terminal cannot show is no reason to fail
         sys.stdout.reconfigure(errors="replace")
-    arguments = _parser(argv[0] if argv else None).parse_args(argv)
     try:
+        arguments, unknown = _parser(argv[0] if argv else None).parse_known_args(argv)
+        if unknown:
+            arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         status: int = arguments.run(arguments)
     except BenchError as error:
         print(f"sema-bench: {error}", file=sys.stderr)
@@ -67,9 +70,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that can be asked for afterwards: `parser` of the arguments is the innermost."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.set_defaults(parser=self)
+
+
 def _parser(wanted: str | None) -> argparse.ArgumentParser:
     """The parser with all of the wanted command, and of the others what `--help` lists."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="sema-bench", description="Tools of pytest-sema-bench, outside of pytest."
     )
     # What a SettingsError ends with; commands whose arguments it may be about say 2.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_sema_bench.dialect import Dialect, read_dialect
 from pytest_sema_bench.dialect.dialect import OPTION as DIALECT_OPTION
-from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.errors import BenchError, SettingsError
 from pytest_sema_bench.options import read_file
 from pytest_sema_bench.sema.vm import FORMS, OPTION, SemaVM, create_vm, read_choice
 from pytest_sema_bench.suite.folder import bundled_suites, suite_folder
@@ -51,6 +51,14 @@ async def opened_vm(
         yield vm
     finally:
         await vm.close()
+
+
+def there(text: str) -> Path:
+    """The path of a file or folder to read. Raises BenchError where nothing is."""
+    path = Path(text)
+    if not path.exists():
+        raise BenchError(f"there is no {path}")
+    return path
 
 
 def add_suite_option(parser: argparse.ArgumentParser, *, required: bool = False) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_sema_bench.cli.arguments import add_format_option
 from pytest_sema_bench.errors import SettingsError
-from pytest_sema_bench.gate.across import read_across
+from pytest_sema_bench.gate.across import Across, read_across
 from pytest_sema_bench.gate.bars import BarVerdict, bars_outcome, judge_bars, read_bar
 from pytest_sema_bench.gate.compare import Compared, compare
 from pytest_sema_bench.gate.load import load_results
@@ -65,7 +65,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _run(arguments: argparse.Namespace) -> int:
     rules, bars = _rules(arguments), [read_bar(text) for text in arguments.require]
-    across = read_across(arguments.across, "--across") if arguments.across else frozenset()
+    across = frozenset[Across]()
+    if arguments.across is not None:
+        across = read_across(arguments.across, "--across")
     base = load_results(arguments.base)
     run = merge([load_results(path) for path in arguments.runs])
     if rules and rules.must_pass:

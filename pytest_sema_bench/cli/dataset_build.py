@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_sema_bench.cli.arguments import add_vm_option, opened_vm
+from pytest_sema_bench.cli.arguments import add_vm_option, opened_vm, there
 from pytest_sema_bench.dataset.check import Checked, check_dataset
 from pytest_sema_bench.dataset.formats import FORMATS
 from pytest_sema_bench.dataset.harbor import pinned_vm
@@ -28,7 +28,7 @@ def add_build_commands(group: "argparse._SubParsersAction[argparse.ArgumentParse
         "what gives a task of a suite away, splits, and writes records, card and manifest. "
         "The exit status is 1 if no row is left, 2 for a mistake in SPEC or its files.",
     )
-    build.add_argument("spec", type=Path, metavar="SPEC", help="YAML, such as examples/mix.yaml")
+    build.add_argument("spec", type=there, metavar="SPEC", help="YAML, such as examples/mix.yaml")
     build.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     build.add_argument(
         "--format",
@@ -40,7 +40,7 @@ def add_build_commands(group: "argparse._SubParsersAction[argparse.ArgumentParse
     build.add_argument(
         "--suite",
         dest="suites",
-        type=Path,
+        type=there,
         action="append",
         default=[],
         metavar="FOLDER",
@@ -53,7 +53,7 @@ def add_build_commands(group: "argparse._SubParsersAction[argparse.ArgumentParse
         help="prove a data set again: files, rows on the VM, records by their format's rules",
         description="The exit status is 1 if anything in DIR is not as it was built or not true.",
     )
-    check.add_argument("folder", type=Path, metavar="DIR")
+    check.add_argument("folder", type=there, metavar="DIR")
     add_vm_option(check)
     check.set_defaults(run=_check, mistake=2)
 

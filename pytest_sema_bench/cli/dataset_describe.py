@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_sema_bench.cli.arguments import add_vm_option
+from pytest_sema_bench.cli.arguments import add_vm_option, there
 from pytest_sema_bench.cli.dataset_sources import finish
 from pytest_sema_bench.dataset.answers import Answers, journal_of
 from pytest_sema_bench.dataset.describe import describe
@@ -14,6 +14,7 @@ from pytest_sema_bench.dataset.prove import Sifting
 from pytest_sema_bench.dataset.row import Row, read_rows
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.options import OPTIONS, read_settings
+from pytest_sema_bench.records.whole_file import check_place
 from pytest_sema_bench.run.plan import Plan, make_plan
 from pytest_sema_bench.settings import DEFAULT_SUITE, Settings
 
@@ -30,7 +31,9 @@ def add_command(group: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "the row's prompt. An interrupted command, repeated, asks only what is missing. The exit "
         "status is 3 if some could not be asked about, 1 if nothing was kept.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="rows, as the other commands write")
+    parser.add_argument(
+        "file", type=there, metavar="FILE", help="rows, as the other commands write"
+    )
     parser.add_argument("--model", required=True, metavar="NAME", help="the model that describes")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", required=True)
     parser.add_argument(
@@ -47,6 +50,7 @@ def add_command(group: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def _run(arguments: argparse.Namespace) -> int:
     sifting = Sifting()
+    check_place(arguments.output)
     try:
         rows = read_rows(arguments.file)
         plan = make_plan(_settings(arguments), Path.cwd())

@@ -6,13 +6,20 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 
-from pytest_sema_bench.cli.arguments import add_suite_option, add_vm_option, opened_vm, whole_number
+from pytest_sema_bench.cli.arguments import (
+    add_suite_option,
+    add_vm_option,
+    opened_vm,
+    there,
+    whole_number,
+)
 from pytest_sema_bench.dataset import documented, examples, extract, fuzz, references
 from pytest_sema_bench.dataset.benchmark import FLAG
 from pytest_sema_bench.dataset.checkout import licence_of
 from pytest_sema_bench.dataset.prove import Draft, Sifting, prove, sorted_reasons
 from pytest_sema_bench.dataset.row import write_rows
 from pytest_sema_bench.dataset.traces import Tracer
+from pytest_sema_bench.records.whole_file import check_place
 from pytest_sema_bench.report.text import safe, tabulated
 from pytest_sema_bench.sema.vm import SemaVM
 
@@ -126,7 +133,7 @@ def _add(
 
 def _add_checkout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "source", type=Path, metavar="SOURCE", help="a checkout of Sema's repository"
+        "source", type=there, metavar="SOURCE", help="a checkout of Sema's repository"
     )
     add_licence(parser, "what SOURCE/Cargo.toml says")
 
@@ -155,6 +162,8 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace, drafts: Drafts) -> int:
     sifting = Sifting()
+    if arguments.output is not None:
+        check_place(arguments.output)
     asyncio.run(_prove(arguments, drafts, sifting))
     return finish(arguments.output, sifting)
 

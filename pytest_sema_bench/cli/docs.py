@@ -15,6 +15,7 @@ from pytest_sema_bench.cli.arguments import (
     add_vm_option,
     opened_vm,
     shown_path,
+    there,
     vm_name,
     whole_number,
 )
@@ -58,7 +59,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     proof.add_argument(
         "paths",
         nargs="*",
-        type=Path,
+        type=there,
         help="files to check alone, without coverage (default: all there is)",
     )
     add_dialect_option(proof)

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from pytest_sema_bench.cli.arguments import add_suite_option, add_vm_option, vm_name
-from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.grading.scoring import AnswerGrader, LineFault, grade_lines
 from pytest_sema_bench.records.outcome import Outcome
+from pytest_sema_bench.records.whole_file import whole_file
 from pytest_sema_bench.suite.folder import suite_folder
 from pytest_sema_bench.suite.task import Task, load_tasks
 
@@ -48,25 +48,20 @@ def _run(arguments: argparse.Namespace) -> int:
         print("sema-bench grade: name a file of answers, or `-`", file=sys.stderr)
         return 2
     with ExitStack() as stack:
-        try:
-            lines: Iterable[str] = (
-                sys.stdin
-                if arguments.answers == "-"
-                else stack.enter_context(Path(arguments.answers).open(encoding="utf-8"))
-            )
-            output: TextIO = (
-                stack.enter_context(arguments.output.open("w", encoding="utf-8"))
-                if arguments.output
-                else sys.stdout
-            )
-        except OSError as error:
-            raise BenchError(f"{error.filename}: {error.strerror}") from error
+        lines: Iterable[str] = (
+            sys.stdin
+            if arguments.answers == "-"
+            else stack.enter_context(Path(arguments.answers).open(encoding="utf-8"))
+        )
+        output: IO[str] = (
+            stack.enter_context(whole_file(arguments.output)) if arguments.output else sys.stdout
+        )
         n_faults = asyncio.run(_grade(lines, output, tasks, arguments))
     return 1 if n_faults else 0
 
 
 async def _grade(
-    lines: Iterable[str], output: TextIO, tasks: tuple[Task, ...], arguments: argparse.Namespace
+    lines: Iterable[str], output: IO[str], tasks: tuple[Task, ...], arguments: argparse.Namespace
 ) -> int:
     grader = AnswerGrader(tasks, backend=vm_name(arguments))
     n_lines = n_pass = n_faults = 0

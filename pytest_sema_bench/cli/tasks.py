@@ -14,6 +14,7 @@ from pytest_sema_bench.cli.arguments import (
     add_vm_option,
     opened_vm,
     shown_path,
+    there,
     whole_number,
 )
 from pytest_sema_bench.errors import TaskError
@@ -53,7 +54,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "what its suite demands in all: 95% unless suite.yaml says so).",
     )
     check.add_argument(
-        "paths", nargs="*", type=Path, help="folders or files (default: the bundled suite `core`)"
+        "paths", nargs="*", type=there, help="folders or files (default: the bundled suite `core`)"
     )
     add_suite_option(check)
     check.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -104,8 +104,11 @@ def _check_records(
     """
     faults, expected = [], list[Record | None]()
     for row in rows:
+        if row is None:
+            expected.append(None)
+            continue
         try:
-            expected += [None] if row is None else form.records(row, system)
+            expected += form.records(row, system)
         except Unfit as why:
             faults.append(f"{path}:{len(expected) + 1}: the row {row.id} has no place here: {why}")
     if not form.suffix:

@@ -1,11 +1,24 @@
 """Files that are written beside their place and then moved there, so that nobody reads half."""
 
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EISDIR
 from pathlib import Path
 from typing import IO
+
+
+def check_place(path: Path) -> None:
+    """Raises OSError where `whole_file` could not write: to be told before the work, not after."""
+    if path.is_dir():
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        return  # to open and close a pipe would end what reads it
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
 @contextmanager

@@ -63,11 +63,11 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, capsys: Capture)
 
 
 WRONG = {
-    "no number": (["dataset", "fuzz", "x", "-n", "many"], "found 'many', expected a whole number"),
-    "no seed": (["dataset", "fuzz", "x", "--seed", "-1"], "found '-1', expected a whole number"),
+    "no number": (["dataset", "fuzz", ".", "-n", "many"], "found 'many', expected a whole number"),
+    "no seed": (["dataset", "fuzz", ".", "--seed", "-1"], "found '-1', expected a whole number"),
     "no whole number": (["docs", "search", "x", "--top", "two"], "found 'two', expected a whole"),
     "below none": (["tasks", "check", "--max-mutants", "-1"], "found '-1', expected a whole"),
-    "no checkout": (["dataset", "extract", "nowhere"], "there is no nowhere; expected a checkout"),
+    "no difference": (["compare", "a", "b", "--across", ""], "--across: found '', expected some"),
     "no format": (
         ["export", "run", "-o", "r.csv"],
         "r.csv is named after a table: add --format csv",
@@ -85,6 +85,58 @@ def test_a_wrong_command_line_says_what_was_found(name: str, capsys: Capture) ->
         status = int(str(ended.code))
     assert status == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(
+            "tasks check",
+            "docs check",
+            "grade",
+            "grade - --tasks",
+            "regrade",
+            "transcript",
+            "watch",
+        ),
+        *("merge -o x", "export -o x.eval", "report", "history", "dataset extract"),
+        *("dataset fuzz", "dataset traces", "dataset describe --model m -o x"),
+        *("dataset build --format openai -o x", "dataset check"),
+    ],
+)
+def test_a_path_that_is_not_there_is_told(
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    tmp_path: Path,
+) -> None:
+    """Its name and status 3, whatever was to be read there."""
+    monkeypatch.chdir(tmp_path)
+    assert main([*command.split(), "gone", *(["item"] if command == "transcript" else [])]) == 3
+    assert "gone" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_option_is_told_with_the_usage_of_its_command(
+    capsys: Capture,
+) -> None:
+    """Not with that of all commands."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["docs", "search", "x", "--nonsense"])
+    told = capsys.readouterr().err
+    assert told.startswith("usage: sema-bench docs search ")
+    assert "unrecognized arguments: --nonsense" in told
+
+
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_made(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    """Here the source would be the first to be found wanting."""
+    file = tmp_path / "file"
+    file.touch()
+    for output, named in ((tmp_path, tmp_path), (file / "below", file)):
+        assert main(["dataset", "fuzz", str(tmp_path), "-o", str(output)]) == 3
+        assert str(named) in capsys.readouterr().err
 
 
 def test_a_place_without_tasks_or_run_is_told(tmp_path: Path, capsys: Capture) -> None:

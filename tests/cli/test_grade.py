@@ -100,7 +100,11 @@ def test_tasks_that_cannot_be_evaluated_are_told_without_a_traceback(tmp_path: P
         tmp_path, *[json.dumps({"task": f"double-{n}", "answer": RIGHT}) for n in range(5)]
     )
     command = [sys.executable, "-m", "pytest_sema_bench.cli", "grade", "--tasks", str(folder)]
-    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
+    kept = tmp_path / "graded.jsonl"
+    kept.write_text("of before")
+    command += [str(path), "-o", str(kept)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert kept.read_text() == "of before"
     assert (done.returncode, done.stdout) == (3, "")
     assert re.match(r"sema-bench: .*double-\d\.yaml:\d+: .*cannot be evaluated", done.stderr)
     assert "Traceback" not in done.stderr
