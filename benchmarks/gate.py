@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from pytest_sema_bench.gate.power import vector_test
-from pytest_sema_bench.gate.stats import ALPHA
+from pytest_sema_bench.gate.stats.paired import ALPHA
 
 N, N_TASKS = 20_000, 60
 CASES = {

@@ -7,6 +7,7 @@ Read once at the door, from the command line over `[tool.sema-bench]` of pyproje
 import hashlib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 DEFAULT_MAX_TOKENS = 4096
@@ -46,15 +47,14 @@ class Sampling:
     """Always sent, `DEFAULT_MAX_TOKENS` if nobody sets it: servers' own defaults go down to 512."""
     reasoning_effort: str | None = None
 
+    def body(self) -> dict[str, Any]:
+        """The parameters that are set, as a request has them."""
+        found = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        return {name: value for name, value in found.items() if value is not None}
+
     def over(self, other: "Sampling") -> "Sampling":
         """These parameters, and where they are None those of `other`."""
-        return Sampling(
-            **{
-                spec.name: getattr(other, spec.name) if value is None else value
-                for spec in fields(self)
-                for value in [getattr(self, spec.name)]
-            }
-        )
+        return replace(other, **self.body())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,15 +165,8 @@ class _Loop:
 
     def body(self, *, forced: bool) -> dict[str, Any]:
         """The next request. A forced answer keeps the tools, so that prompt caches hold."""
-        sampling = self._config.sampling
         body: dict[str, Any] = {"model": self._model_id, "messages": self.messages}
-        optional = {
-            "max_tokens": sampling.max_tokens,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "reasoning_effort": sampling.reasoning_effort,
-        }
-        body |= {name: value for name, value in optional.items() if value is not None}
+        body |= self._config.sampling.body()
         if self._config.has_tools:
             body["tools"] = self._toolbox.schemas
             body["tool_choice"] = "none" if forced else "auto"

@@ -14,9 +14,8 @@ from pytest_sema_bench.gate.load import load_results
 from pytest_sema_bench.gate.task_results import Results, merge
 from pytest_sema_bench.gate.verdict import GateOutcome, GateRules, GateVerdict, decide
 from pytest_sema_bench.report.as_json import comparison_facts, verdict_facts
-from pytest_sema_bench.report.bars import bar_facts, bar_lines
 from pytest_sema_bench.report.compare import comparison_lines
-from pytest_sema_bench.report.gate import verdict_lines
+from pytest_sema_bench.report.gate import bar_facts, bar_lines, verdict_lines
 from pytest_sema_bench.suite.selection import Selection, names_of
 
 _RULES = "these are rules of the gate: they need --gate"

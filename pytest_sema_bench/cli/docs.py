@@ -21,7 +21,7 @@ from pytest_sema_bench.cli.arguments import (
 )
 from pytest_sema_bench.dialect import Dialect, DialectVM
 from pytest_sema_bench.docsearch import check
-from pytest_sema_bench.docsearch.check import Coverage, Problem
+from pytest_sema_bench.docsearch.check import Coverage
 from pytest_sema_bench.docsearch.choose import make_search
 from pytest_sema_bench.docsearch.corpus import (
     check_unique,
@@ -76,14 +76,22 @@ def _check(arguments: argparse.Namespace) -> int:
     if chosen:
         problems = [problem for problem in problems if problem.path.resolve() in chosen]
     covered = () if chosen else check.coverage(row for row in rows if isinstance(row, Entry))
-    print("\n".join(_lines(checked, sorted(problems), covered)))
+    print(
+        "\n".join(
+            _lines(
+                checked,
+                sorted(problems, key=lambda each: (each.path, each.line, each.message)),
+                covered,
+            )
+        )
+    )
     return 1 if problems or any(module.missing for module in covered) else 0
 
 
-def _load(chosen: set[Path]) -> tuple[list[Row], list[Problem]]:
+def _load(chosen: set[Path]) -> tuple[list[Row], list[FileError]]:
     """All that can be read, also of files that were not chosen: links may lead there."""
     rows: list[Row] = []
-    problems: list[Problem] = []
+    problems: list[FileError] = []
     files: dict[Path, Callable[[Path], Sequence[Row]]] = dict.fromkeys(corpus_files(), load_entries)
     files[docs_folder() / "foreign.yaml"] = load_foreign
     files[docs_folder() / "hints.yaml"] = load_hints
@@ -92,16 +100,12 @@ def _load(chosen: set[Path]) -> tuple[list[Row], list[Problem]]:
         try:
             rows += load(path)
         except FileError as error:
-            problems.append(_as_problem(error))
+            problems.append(error)
     try:
         check_unique(row for row in rows if isinstance(row, Entry))
     except FileError as error:
-        problems.append(_as_problem(error))
+        problems.append(error)
     return rows, problems
-
-
-def _as_problem(error: FileError) -> Problem:
-    return Problem(path=error.path, line=error.line, message=error.message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +114,7 @@ class _Checked:
 
     rows: Sequence[Row]
     version: str
-    problems: list[Problem]
+    problems: list[FileError]
 
 
 async def _on_vm(rows: Sequence[Row], chosen: set[Path], arguments: argparse.Namespace) -> _Checked:
@@ -138,7 +142,7 @@ def _in_dialect(rows: Sequence[Row], vm: SemaVM, dialect: Dialect) -> tuple[Sequ
 
 
 def _lines(
-    checked: _Checked, problems: Sequence[Problem], covered: Sequence[Coverage]
+    checked: _Checked, problems: Sequence[FileError], covered: Sequence[Coverage]
 ) -> Iterator[str]:
     for problem in problems:
         yield f"{shown_path(problem.path)}:{problem.line}: {problem.message}"

@@ -81,10 +81,8 @@ class Answers:
     async def ask(self, name: str, system: str, question: str) -> str:
         """The text of the answer; `name` is that of its recording. Raises BenchError."""
         messages = [{"role": "system", "content": system}, {"role": "user", "content": question}]
-        sampling = self._config.sampling
-        optional = {key: getattr(sampling, key) for key in sampling.__dataclass_fields__}
         body: dict[str, Any] = {"model": self._model.id, "messages": messages}
-        body |= {key: value for key, value in optional.items() if value is not None}
+        body |= self._config.sampling.body()
         key = content_key(server=self._model.base_url, extra=dict(self._model.extra), body=body)
         async with self._room:
             if known := self._known.get(key):

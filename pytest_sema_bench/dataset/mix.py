@@ -87,26 +87,28 @@ async def mix(spec: Spec, form: Format, tasks: Sequence[Task], vm: SemaVM) -> Mi
     """The rows that a specification asks for. Raises FileError, TaskError and VMError."""
     items = [_Item(source.name, row) for source in spec.sources for row in read_source(source)]
     found = _counts(spec, items)
-    sieve = _Sieve()
-    items = sieve.keep(items, Why.UNFIT, [_unfit(form, item.row, spec.system) for item in items])
+    dropped: list[Dropped] = []
+    items = _kept(
+        items, Why.UNFIT, [_unfit(form, item.row, spec.system) for item in items], dropped
+    )
     # From here on a row says what is asked, whatever names the documentation may know later.
     items = [_Item(item.source, _with_prompt(item.row)) for item in items]
-    items = sieve.keep(items, Why.TWIN, _twins(items))
+    items = _kept(items, Why.TWIN, _twins(items), dropped)
     wrong = await _each(items, lambda item: disproof(item.row, vm))
-    items = sieve.keep(items, Why.UNPROVEN, wrong)
-    items = sieve.keep(items, Why.LEAK, await leaks([i.row for i in items], tasks, vm))
+    items = _kept(items, Why.UNPROVEN, wrong, dropped)
+    items = _kept(items, Why.LEAK, await leaks([i.row for i in items], tasks, vm), dropped)
     programs = [_tokens(item.row) for item in items]
     pairs = [(i, j) for i, j, similarity in similar_pairs(programs, spec.near)]
     first = clusters(len(items), iter(pairs))
     near = [None if k == i else f"as {items[k].row.id}" for i, k in enumerate(first)]
-    items = sieve.keep(items, Why.NEAR, near)
+    items = _kept(items, Why.NEAR, near, dropped)
     items, left, binding = _by_share(spec, items)
-    sieve.dropped += [Dropped(row=i.row, source=i.source, why=Why.SHARE) for i in left]
+    dropped += [Dropped(row=i.row, source=i.source, why=Why.SHARE) for i in left]
     train, validation = _split(spec, items)
     return Mixture(
         train=tuple(item.row for item in train),
         validation=tuple(item.row for item in validation),
-        dropped=tuple(sieve.dropped),
+        dropped=tuple(dropped),
         found=found,
         kept=_counts(spec, items),
         binding=binding,
@@ -128,26 +130,21 @@ async def leaks(rows: Sequence[Row], tasks: Sequence[Task], vm: SemaVM) -> list[
     return await _each(rows, leak)
 
 
-class _Sieve:
-    """The account of what was left out."""
-
-    def __init__(self) -> None:
-        self.dropped: list[Dropped] = []
-
-    def keep(
-        self, items: Sequence[_Item], why: Why, faults: Sequence[str | Leak | None]
-    ) -> list[_Item]:
-        """The items without a fault."""
-        kept = []
-        for item, fault in zip(items, faults, strict=True):
-            if fault is None:
-                kept.append(item)
-                continue
-            detail, task = (fault.why, fault.task) if isinstance(fault, Leak) else (fault, None)
-            self.dropped.append(
-                Dropped(row=item.row, source=item.source, why=why, detail=detail, task=task)
-            )
-        return kept
+def _kept(
+    items: Sequence[_Item],
+    why: Why,
+    faults: Sequence[str | Leak | None],
+    dropped: list[Dropped],
+) -> list[_Item]:
+    """The items without a fault; the others are put into the account of what is left out."""
+    kept = []
+    for item, fault in zip(items, faults, strict=True):
+        if fault is None:
+            kept.append(item)
+            continue
+        detail, task = (fault.why, fault.task) if isinstance(fault, Leak) else (fault, None)
+        dropped.append(Dropped(row=item.row, source=item.source, why=why, detail=detail, task=task))
+    return kept
 
 
 S = TypeVar("S")

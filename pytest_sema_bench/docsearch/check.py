@@ -7,11 +7,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pytest_sema_bench.docsearch.corpus import docs_folder
 from pytest_sema_bench.docsearch.entry import Entry, EntryKind, Foreign, Hint, Row, Snippet
 from pytest_sema_bench.docsearch.hints import hint_for
+from pytest_sema_bench.errors import FileError
 from pytest_sema_bench.sema.vm import ErrorClass, Evaluation, SemaVM
 from pytest_sema_bench.settings import Limits
 
@@ -20,18 +20,6 @@ MAX_SUMMARY_CHARS = 110
 MAX_EXAMPLE_CHARS = 90
 """Code and value of the first example together, which stand in a short list."""
 _LIMITS = Limits()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Problem:
-    """Something in the documentation that is not so, or not as it should be."""
-
-    path: Path
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +31,7 @@ class Coverage:
     missing: tuple[str, ...]
 
 
-def check_words(entries: Sequence[Entry]) -> Iterator[Problem]:
+def check_words(entries: Sequence[Entry]) -> Iterator[FileError]:
     """What can be seen without the VM: lengths, intents, names that stand twice, links."""
     known = {name for entry in entries for name in entry.names}
     counts = Counter(name for entry in entries for name in entry.names)
@@ -80,7 +68,7 @@ def _entry_faults(entry: Entry) -> Iterator[str]:
         yield "the name is among its own aliases"
 
 
-def check_foreign(foreign: Sequence[Foreign], entries: Sequence[Entry]) -> Iterator[Problem]:
+def check_foreign(foreign: Sequence[Foreign], entries: Sequence[Entry]) -> Iterator[FileError]:
     """What is wrong in the table of foreign names: targets that are not there, names twice."""
     known = {name for entry in entries for name in entry.names}
     owners: dict[str, Foreign] = {}
@@ -96,16 +84,15 @@ def check_foreign(foreign: Sequence[Foreign], entries: Sequence[Entry]) -> Itera
                 yield _problem(row, f"{name!r} stands in line {first.line} too")
 
 
-async def check_snippets(rows: Iterable[Row], vm: SemaVM) -> list[Problem]:
+async def check_snippets(rows: Iterable[Row], vm: SemaVM) -> list[FileError]:
     """The snippets that do not do what they say, each run in an interpreter of its own."""
 
-    async def check(row: Row, snippet: Snippet) -> Problem | None:
+    async def check(row: Row, snippet: Snippet) -> FileError | None:
         (evaluation,) = await vm.evaluate([snippet.code], _LIMITS)
         fault = snippet_fault(snippet, evaluation)
         if fault is None:
             return None
-        message = f"{_label(row)}: {snippet.code}: {fault}"
-        return Problem(path=row.path, line=snippet.line, message=message)
+        return FileError(row.path, snippet.line, f"{_label(row)}: {snippet.code}: {fault}")
 
     checks = (check(row, snippet) for row in rows for snippet in row.snippets)
     return [problem for problem in await asyncio.gather(*checks) if problem is not None]
@@ -129,7 +116,7 @@ def snippet_fault(snippet: Snippet, evaluation: Evaluation) -> str | None:
     return None
 
 
-async def check_bound(entries: Sequence[Entry], vm: SemaVM) -> list[Problem]:
+async def check_bound(entries: Sequence[Entry], vm: SemaVM) -> list[FileError]:
     """The entries with a name that the VM does not know; special forms are no variables."""
     named = [
         (entry, name)
@@ -147,7 +134,7 @@ async def check_bound(entries: Sequence[Entry], vm: SemaVM) -> list[Problem]:
     ]
 
 
-async def check_hints(hints: Iterable[Hint], vm: SemaVM) -> list[Problem]:
+async def check_hints(hints: Iterable[Hint], vm: SemaVM) -> list[FileError]:
     """The hints that an agent would not get for the error of their example."""
     version = (await vm.info()).version
     problems = []
@@ -184,8 +171,8 @@ def coverage(entries: Iterable[Entry]) -> tuple[Coverage, ...]:
     )
 
 
-def _problem(row: Row, message: str) -> Problem:
-    return Problem(path=row.path, line=row.line, message=f"{_label(row)}: {message}")
+def _problem(row: Row, message: str) -> FileError:
+    return FileError(row.path, row.line, f"{_label(row)}: {message}")
 
 
 def _label(row: Row) -> str:

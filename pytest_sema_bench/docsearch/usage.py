@@ -1,8 +1,9 @@
-"""Whether searching helped: at which place the names that an answer uses had been found."""
+"""What became of searching, and of names that Sema does not have, as records say it."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pytest_sema_bench.docsearch.hints import foreign_row
 from pytest_sema_bench.docsearch.search import Found
 from pytest_sema_bench.sema.names import names_bound, symbols_in
 
@@ -31,3 +32,22 @@ def ranks_of_used(names: Iterable[str], searches: Sequence[Found]) -> dict[str, 
         if places:
             ranks[name] = min(places)
     return ranks
+
+
+def foreign_use(programs: Sequence[tuple[str, str | None]], version: str) -> list[dict[str, Any]]:
+    """Each foreign name once, as records have them (see `Record.foreign`).
+
+    `programs` are sources in order, each with the name it lacked.
+    """
+    uses: dict[str, dict[str, Any]] = {}
+    for place, (source, unbound) in enumerate(programs):
+        if unbound is None:
+            continue
+        foreign = foreign_row(unbound, source, version)
+        if foreign is None or foreign[0] in uses:
+            continue
+        name, row = foreign
+        later = [symbols_in(after) for after, _ in programs[place + 1 :]]
+        found = any(name not in used and used & set(row.sema) for used in later)
+        uses[name] = {"name": name, "from": list(row.languages), "found": found}
+    return list(uses.values())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_sema_bench.gate.power import ROUNDING, vector_test
-from pytest_sema_bench.gate.stats import ALPHA
+from pytest_sema_bench.gate.stats.paired import ALPHA
 from pytest_sema_bench.gate.task_results import Group, Results
 
 SPLITS = 2000

@@ -13,7 +13,7 @@ from statistics import fmean
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.compare import Compared, Comparison, Pair
 from pytest_sema_bench.gate.effort import Measure, effort_changes
-from pytest_sema_bench.gate.stats import difference_interval
+from pytest_sema_bench.gate.stats.interval import difference_interval
 from pytest_sema_bench.gate.task_results import TaskResult
 from pytest_sema_bench.gate.verdict import MIN_COVERAGE, GateOutcome
 from pytest_sema_bench.records.outcome import Outcome

@@ -12,13 +12,8 @@ from statistics import fmean
 
 from pytest_sema_bench.gate.across import PLAIN, Across, asked_otherwise, told
 from pytest_sema_bench.gate.effort import EffortChange, effort_changes
-from pytest_sema_bench.gate.stats import (
-    PairedCounts,
-    PairedTest,
-    clustered_interval,
-    difference_interval,
-    paired_test,
-)
+from pytest_sema_bench.gate.stats.interval import clustered_interval, difference_interval
+from pytest_sema_bench.gate.stats.paired import PairedCounts, PairedTest, paired_test
 from pytest_sema_bench.gate.task_results import Group, Results, TaskResult, Usage
 from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.suite import OTHER, in_order, one_suite

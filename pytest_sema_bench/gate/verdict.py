@@ -13,7 +13,7 @@ from math import comb
 
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.compare import Compared, Comparison
-from pytest_sema_bench.gate.stats import ALPHA, holm
+from pytest_sema_bench.gate.stats.paired import ALPHA, holm
 from pytest_sema_bench.gate.task_results import Group, Results, TaskResult
 from pytest_sema_bench.records.identity import TaskKey
 from pytest_sema_bench.records.outcome import Outcome

@@ -1,21 +1,31 @@
-"""The gate's verdict as lines of text, plain or Markdown. Prints nothing."""
+"""The gate's verdict and acceptance bars as lines of text, plain or Markdown. Prints nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
+from pytest_sema_bench.gate.bars import BarVerdict
 from pytest_sema_bench.gate.compare import Compared
 from pytest_sema_bench.gate.policy import Judge, Judgement
 from pytest_sema_bench.gate.task_results import Results
 from pytest_sema_bench.gate.verdict import GateOutcome, GateVerdict, ModelVerdict
 from pytest_sema_bench.report.compare import changed_lines
-from pytest_sema_bench.report.text import counted, p_value, safe
+from pytest_sema_bench.report.text import NO_VALUE, counted, p_value, safe, tabulated
 
 _MEANING = {
     GateOutcome.REGRESSED: "it got worse",
     GateOutcome.INCOMPLETE: "the run did not get to its end, so it is not judged",
     GateOutcome.CANNOT_TELL: "there is too little in common to judge",
     GateOutcome.NO_EVIDENCE: "nothing says that it got worse",
+}
+_BAR_HEADERS = ("bar", "model", "tasks", "difference", "95 %", "")
+_BARS_MEAN = {
+    GateOutcome.REGRESSED: "NOT ACCEPTED: a bar is missed",
+    GateOutcome.INCOMPLETE: "INCOMPLETE: the run did not get to its end",
+    GateOutcome.CANNOT_TELL: "CANNOT TELL: a bar lies within its interval, or nothing is known",
+    GateOutcome.NO_EVIDENCE: "ACCEPTED: every bar is met",
 }
 
 
@@ -95,3 +105,38 @@ def _needed(test: ModelVerdict) -> str:
         return "a fall of ten points is out of reach, even with twenty samples of each task"
     samples = counted(test.samples_for_ten, "sample")
     return f"to see a fall of ten points: {samples} of each task, in the baseline and in the run"
+
+
+def bar_lines(
+    verdicts: Sequence[BarVerdict], outcome: GateOutcome, *, markdown: bool = False
+) -> Iterator[str]:
+    """The decision, then each bar with its difference, its interval and what it came to."""
+    head = f"bars: {_BARS_MEAN[outcome]} (exit status {outcome.exit_status})"
+    yield f"**{head}**" if markdown else head
+    yield ""
+    yield from tabulated(_BAR_HEADERS, map(_cells, verdicts), markdown=markdown)
+    yield ""
+
+
+def bar_facts(verdicts: Sequence[BarVerdict], outcome: GateOutcome) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "exit_status": outcome.exit_status,
+        "bars": [
+            {**asdict(verdict), "bar": str(verdict.bar), "outcome": verdict.outcome.value}
+            for verdict in verdicts
+        ],
+    }
+
+
+def _cells(verdict: BarVerdict) -> tuple[str, ...]:
+    unit, interval = verdict.bar.metric.unit, verdict.interval
+    why = f": {verdict.why}" if verdict.why else ""
+    return (
+        safe(str(verdict.bar)),
+        safe(verdict.name),
+        str(verdict.n_tasks),
+        NO_VALUE if verdict.difference is None else f"{verdict.difference:+.1f} {unit}",
+        NO_VALUE if interval is None else f"{interval[0]:+.1f} to {interval[1]:+.1f}",
+        f"{verdict.outcome.value}{safe(why)}",
+    )

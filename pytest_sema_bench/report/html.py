@@ -27,7 +27,7 @@ from pytest_sema_bench.report.charts import line_points
 from pytest_sema_bench.report.failures import failure_grids
 from pytest_sema_bench.report.ladder import arms_grid, effect_sentence
 from pytest_sema_bench.report.overview import Overview, item_href, list_href, make_overview
-from pytest_sema_bench.report.payload import SharedTexts, conversations, item_index, pack
+from pytest_sema_bench.report.payload import conversations, item_index, pack
 from pytest_sema_bench.report.runs import Merged
 from pytest_sema_bench.report.text import dollars, p_value, percent, points
 from pytest_sema_bench.tables.history import RunEntry, read_history, trends
@@ -75,7 +75,7 @@ def _chunks(
     """The page, bit by bit: no conversation stays in memory."""
     overview = make_overview(merged)
     script = "\n".join(_asset(name) for name in _SCRIPTS)
-    shared = SharedTexts()
+    shared: dict[str, int] = {}
     tests = {test.name: test for test in verdict.tests} if verdict else {}
     context = {
         "version": __version__,
@@ -99,7 +99,7 @@ def _chunks(
         "effect_sentence": effect_sentence,
         "index": item_index(merged.entries),
         "conversations": map(Markup, conversations(merged.entries, shared)),
-        "shared": lambda: Markup(pack(shared.texts)),  # noqa: S704 - letters of base64
+        "shared": lambda: Markup(pack(list(shared))),  # noqa: S704 - letters of base64
     }
     yield from _environment().get_template("report.html.j2").generate(context)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote
 
-from pytest_sema_bench.gate.stats import wilson_interval
+from pytest_sema_bench.gate.stats.interval import wilson_interval
 from pytest_sema_bench.records.outcome import Outcome, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.suite import OTHER, in_order

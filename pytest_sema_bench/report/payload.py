@@ -35,8 +35,11 @@ def pack(data: object) -> str:
     return _squeeze(json.dumps(data, separators=(",", ":")))
 
 
-def conversations(entries: Iterable[ReportItem], shared: "SharedTexts") -> Iterator[str]:
-    """Each item's record and conversation, packed; "" for an item without a record."""
+def conversations(entries: Iterable[ReportItem], shared: dict[str, int]) -> Iterator[str]:
+    """Each item's record and conversation, packed; "" for an item without a record.
+
+    What many conversations hold is put into `shared`, each text under its number.
+    """
     texts = (_content(entry, shared) for entry in entries)
     # Threads will do, as zlib lets go of Python's lock while it compresses.
     with ThreadPoolExecutor(_N_THREADS) as threads:
@@ -47,22 +50,6 @@ def conversations(entries: Iterable[ReportItem], shared: "SharedTexts") -> Itera
             yield from under_way
             under_way = ahead
         yield from under_way
-
-
-class SharedTexts:
-    """Texts that occur in many conversations, each under a number."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def number(self, text: str) -> int:
-        """The number that stands for a text."""
-        return self._numbers.setdefault(text, len(self._numbers))
-
-    @property
-    def texts(self) -> list[str]:
-        """All texts by number."""
-        return list(self._numbers)
 
 
 def _line(entry: ReportItem) -> dict[str, Any]:
@@ -87,7 +74,7 @@ def _line(entry: ReportItem) -> dict[str, Any]:
     }
 
 
-def _content(entry: ReportItem, shared: SharedTexts) -> str:
+def _content(entry: ReportItem, shared: dict[str, int]) -> str:
     if entry.record is None:
         return ""
     talk = _read_transcript(entry.folder, entry.record)
@@ -109,14 +96,14 @@ def _read_transcript(folder: Path, record: Record) -> dict[str, Any]:
     return {name: talk[name] for name in ("messages", "calls", "traceback") if name in talk}
 
 
-def _without_shared(message: object, shared: SharedTexts) -> object:
+def _without_shared(message: object, shared: dict[str, int]) -> object:
     """The message, with a number in place of a content that others have too."""
     if not isinstance(message, dict) or message.get("role") not in _SHARED_ROLES:
         return message
     content = message.get("content")
     if not isinstance(content, str):
         return message
-    return {**message, "content": None, "shared": shared.number(content)}
+    return {**message, "content": None, "shared": shared.setdefault(content, len(shared))}
 
 
 def _squeeze(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pytest_sema_bench.gate.stats import wilson_interval
+from pytest_sema_bench.gate.stats.interval import wilson_interval
 from pytest_sema_bench.limits import RunState
 from pytest_sema_bench.limits.throttle import Wait
 from pytest_sema_bench.records.follow import Headway

@@ -33,14 +33,6 @@ class _Process:
         self.lock = threading.Lock()
         self.pools: dict[RewardSettings, Pool] = {}
 
-    def pool(self, settings: RewardSettings) -> Pool:
-        """The pool for such settings, made if there is none."""
-        with self.lock:
-            key = settings.of_pool
-            if key not in self.pools:
-                self.pools[key] = Pool(key)
-            return self.pools[key]
-
 
 _here = _Process()
 _left_behind: list[dict[RewardSettings, Pool]] = []
@@ -49,7 +41,11 @@ _left_behind: list[dict[RewardSettings, Pool]] = []
 
 def pool(settings: RewardSettings) -> Pool:
     """The grader of this process with such settings, and its thread; made if there is none."""
-    return _here.pool(settings)
+    with _here.lock:
+        key = settings.of_pool
+        if key not in _here.pools:
+            _here.pools[key] = Pool(key)
+        return _here.pools[key]
 
 
 def rewards(jobs: Jobs, settings: RewardSettings) -> list[Reward]:

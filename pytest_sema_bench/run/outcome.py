@@ -9,8 +9,7 @@ from pytest_sema_bench.agent.loop import AgentRun
 from pytest_sema_bench.agent.tools import ToolResult
 from pytest_sema_bench.catalog.models import Price
 from pytest_sema_bench.dialect import Dialect, speak
-from pytest_sema_bench.docsearch.foreign_use import foreign_use
-from pytest_sema_bench.docsearch.usage import docs_use
+from pytest_sema_bench.docsearch.usage import docs_use, foreign_use
 from pytest_sema_bench.errors import (
     BudgetSpent,
     ModelError,

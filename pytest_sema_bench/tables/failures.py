@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pytest_sema_bench.gate.stats import wilson_interval
+from pytest_sema_bench.gate.stats.interval import wilson_interval
 from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.record import Record, by_setup
 

@@ -7,7 +7,7 @@ from math import nan
 
 from pytest_sema_bench.catalog.arms import DOCS, EVAL, LADDER, Arm
 from pytest_sema_bench.gate.compare import Comparison, compare_groups
-from pytest_sema_bench.gate.stats import wilson_interval
+from pytest_sema_bench.gate.stats.interval import wilson_interval
 from pytest_sema_bench.gate.task_results import Group, group_records
 from pytest_sema_bench.records.record import Record
 

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_sema_bench.gate.stats import clustered_interval
+from pytest_sema_bench.gate.stats.interval import clustered_interval
 from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.items import Pairing, PlannedItem, paired
 from pytest_sema_bench.records.outcome import Reason, Stop

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.docsearch.check import (
-    Problem,
     check_bound,
     check_hints,
     check_snippets,
@@ -22,6 +21,7 @@ from pytest_sema_bench.docsearch.corpus import (
     load_hints,
 )
 from pytest_sema_bench.docsearch.entry import Entry, Hint, Row, Snippet
+from pytest_sema_bench.errors import FileError
 from pytest_sema_bench.sema.vm import SemaVM, create_vm
 from pytest_sema_bench.sema.vm.install import pinned_version
 from tests import sema_builds
@@ -57,7 +57,7 @@ def test_everything_holds_for_the_next_version_too(event_loop_runner: asyncio.Ru
     entries = [row for row in rows if isinstance(row, Entry)]
     hints = [row for row in rows if isinstance(row, Hint)]
 
-    async def problems() -> list[Problem]:
+    async def problems() -> list[FileError]:
         version = (await vm.info()).version
         return [
             *await check_snippets(held(rows, version), vm),

@@ -11,7 +11,7 @@ from pytest_sema_bench.cli import main
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.gate.bars import BarOutcome, BarVerdict, Metric, judge_bars, read_bar
 from pytest_sema_bench.gate.compare import compare
-from pytest_sema_bench.gate.stats import difference_interval
+from pytest_sema_bench.gate.stats.interval import difference_interval
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.records.transcript import Tokens
 from tests.conftest import Capture

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_sema_bench.gate.stats import difference_interval
+from pytest_sema_bench.gate.stats.interval import difference_interval
 
 
 def interval(both: int, gained: int, lost: int, neither: int) -> tuple[float, float]:

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, false_discovery_control, hypergeom, permutation_test
 
-from pytest_sema_bench.gate.stats import PairedCounts, holm, paired_test
-from pytest_sema_bench.gate.stats.paired import tails
+from pytest_sema_bench.gate.stats.paired import PairedCounts, holm, paired_test, tails
 
 
 def counts(base_pass: int, run_pass: int, n_base: int = 1, n_run: int = 1) -> PairedCounts:

@@ -11,7 +11,7 @@ from pytest_sema_bench.gate.power import (
     smallest_fall,
     vector_test,
 )
-from pytest_sema_bench.gate.stats import PairedCounts, paired_test
+from pytest_sema_bench.gate.stats.paired import PairedCounts, paired_test
 
 ONE = Design(n_tasks=60, n_base=1, n_run=1)
 N = 12_000

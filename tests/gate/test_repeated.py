@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import comb
 
-from pytest_sema_bench.gate.stats import pass_at_k, pass_hat_k
+from pytest_sema_bench.gate.stats.repeated import pass_at_k, pass_hat_k
 
 CHOICES = st.integers(1, 7).flatmap(
     lambda n: st.tuples(st.integers(0, n), st.just(n), st.integers(1, n))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_sema_bench.gate.stats import clustered_interval, wilson_interval
+from pytest_sema_bench.gate.stats.interval import clustered_interval, wilson_interval
 
 KNOWN = {
     # Newcombe (1998), Statistics in Medicine 17, 857-872, table I, method 3.

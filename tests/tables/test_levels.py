@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_sema_bench.gate.stats import wilson_interval
+from pytest_sema_bench.gate.stats.interval import wilson_interval
 from pytest_sema_bench.records.items import PlannedItem
 from pytest_sema_bench.records.outcome import Outcome, Reason
 from pytest_sema_bench.records.record import Record
