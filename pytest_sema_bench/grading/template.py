@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pytest_sema_bench.grading.probe import Probe
 from pytest_sema_bench.sema.names import Place, places_in_code
@@ -36,6 +37,7 @@ def make_template(source: str, roles: Mapping[int, str]) -> Template:
     return Template(texts=(*texts, source[end:]), holes=tuple(holes))
 
 
+@lru_cache(maxsize=64)
 def places_of(source: str | None) -> tuple[Place, ...]:
     """The places of the names in a source's code, in order; () if it cannot be read."""
     try:

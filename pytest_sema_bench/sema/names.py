@@ -6,6 +6,7 @@ What a name means to the VM is asked of the VM, in `grading.names`.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pytest_sema_bench.sema.reader import Form, Kind, ReadError, read_forms
 
@@ -17,6 +18,7 @@ DEFINERS = frozenset(
 _NO_SYMBOL = re.compile(r"[-+]?\d|[:#.]|\s|(?:nil|true|false)$")
 
 
+@lru_cache(maxsize=64)
 def symbols_in(source: str | None) -> frozenset[str]:
     """The symbols that stand in the code of a source; none if it cannot be read."""
     try:
