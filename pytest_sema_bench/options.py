@@ -376,6 +376,18 @@ def read_file(root: Path) -> dict[str, Any]:
     }
 
 
+def blamed(error: SettingsError, given: Mapping[str, Any], root: Path) -> str:
+    """What an error says, of the place in `root`/pyproject.toml if no option was given for it."""
+    from pytest_sema_bench.user_file import read_toml
+
+    flag, _, said = str(error).partition(": ")
+    name = next((o.name for o in OPTIONS if o.flag == flag and not given.get(o.name)), "")
+    file = read_toml(root / "pyproject.toml").part("tool", "sema-bench")
+    if name not in file.data:
+        return str(error)
+    return f"{file.path}:{file.line([name])}: tool.sema-bench.{name}: {said}"
+
+
 def _check_together(settings: "Settings") -> None:
     if settings.tasks is not None and not settings.tasks.exists():
         raise SettingsError(f"--sema-tasks: there is no file or folder {settings.tasks}")

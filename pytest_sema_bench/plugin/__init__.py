@@ -7,7 +7,7 @@ imports nothing heavy; without `--sema-model` it declares its options and does n
 import pytest
 
 from pytest_sema_bench.errors import SettingsError
-from pytest_sema_bench.options import OPTIONS
+from pytest_sema_bench.options import OPTIONS, blamed
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,4 +28,5 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         register(config)
     except SettingsError as error:
-        raise pytest.UsageError(str(error)) from None
+        given = {option.name: config.getoption(option.flag) for option in OPTIONS}
+        raise pytest.UsageError(blamed(error, given, config.rootpath)) from None

@@ -23,6 +23,17 @@ def test_the_command_line_wins(bench_dir: BenchDir) -> None:
     assert all(name.endswith("[reference-tools]") for name in names)
 
 
+def test_a_value_of_the_file_is_not_blamed_on_an_option(bench_dir: BenchDir) -> None:
+    """What only later proves to be wrong names the file's line, too, unless an option said it."""
+    _configure(bench_dir, 'samples = 2\nconfig = ["toolz"]')
+    told = "unknown configuration 'toolz'; *"
+    result = bench_dir.run_here(REFERENCE)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: *pyproject.toml:4: tool.sema-bench.config: {told}"])
+    result = bench_dir.run_here(REFERENCE, "--sema-config=toolz")
+    result.stderr.fnmatch_lines([f"ERROR: --sema-config: {told}"])
+
+
 def test_the_file_alone_never_asks_a_model(bench_dir: BenchDir) -> None:
     """A plain `pytest` costs nothing: `model` is not a key of the table."""
     _configure(bench_dir, "samples = 2")
