@@ -8,7 +8,7 @@ from pytest_sema_bench.errors import BenchError
 from pytest_sema_bench.plugin.items import items_to_run
 from pytest_sema_bench.plugin.progress import say, shown_progress
 from pytest_sema_bench.plugin.signals import Received, ended_in_order
-from pytest_sema_bench.plugin.summary import Summary
+from pytest_sema_bench.plugin.summary import INCOMPLETE, Summary
 from pytest_sema_bench.records.reader import ITEMS_FILE
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.run import Run
@@ -66,6 +66,8 @@ class Controller:
         path = self._run.folder.path
         if self._run.began and ((path / ITEMS_FILE).is_file() or not path.is_dir()):
             self._summary.sum_up(session, self._received.status or int(exitstatus))
+        elif self._summary.cannot_write is not None:
+            session.exitstatus = INCOMPLETE  # no worker could begin
         self._run.close()
         if self._received.status is not None:
             session.exitstatus = self._received.status

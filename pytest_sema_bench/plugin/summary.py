@@ -40,14 +40,14 @@ class Summary:
         self._others_failed = False
         self._skipped: set[str | None] = set()
         """The keys of items that the user's own hooks skipped."""
-        self._cannot_write: str | None = None
+        self.cannot_write: str | None = None
         """Why what was asked could not be kept, or its sum not be written."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of failed tests that are none of the bench's: the gate has no say in them."""
         if report.skipped and not hasattr(report, "wasxfail"):
             self._skipped.add(getattr(report, BENCH_ITEM, None))
-        self._cannot_write = getattr(report, CANNOT_WRITE, self._cannot_write)
+        self.cannot_write = getattr(report, CANNOT_WRITE, self.cannot_write)
         # The report of a worker that died has neither phase nor item: its item has no record.
         if report.failed and report.when in _PHASES and not hasattr(report, BENCH_ITEM):
             self._others_failed = True
@@ -64,11 +64,11 @@ class Summary:
             folder.forget_stop()
             self._write(session, self._count(), exit_status)
         except OSError as error:
-            self._cannot_write = self._cannot_write or str(CannotWrite(folder.path, error))
+            self.cannot_write = self.cannot_write or str(CannotWrite(folder.path, error))
         except BenchError as error:
             self._trouble.append(f"no table and no verdict: {error}")
-        if self._cannot_write is not None:
-            self._trouble.append(self._cannot_write)
+        if self.cannot_write is not None:
+            self._trouble.append(self.cannot_write)
             session.exitstatus = INCOMPLETE
         if not session.config.pluginmanager.hasplugin("terminalreporter"):
             say(session.config, f"the table is in {self.shown_run_folder / 'summary.md'}")

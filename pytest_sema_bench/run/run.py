@@ -15,7 +15,7 @@ from pathlib import Path
 from pytest_sema_bench.agent.reference import check_references
 from pytest_sema_bench.catalog.models import REFERENCE
 from pytest_sema_bench.chat import Patience
-from pytest_sema_bench.errors import BenchError, SettingsError, StopAsked
+from pytest_sema_bench.errors import BenchError, CannotWrite, SettingsError, StopAsked
 from pytest_sema_bench.gate.policy import confirmations
 from pytest_sema_bench.gate.verdict import Confirmation
 from pytest_sema_bench.limits import account_of, mend_ledger, open_ledger
@@ -122,7 +122,9 @@ class Run:
                 self.manifest.begin(items, engine.vm_info, self.started)
         except (BenchError, OSError) as error:
             self.stop()
-            if isinstance(error, OSError):
+            if isinstance(error, OSError) and self._is_joined:
+                error = CannotWrite(self.folder.path, error)
+            elif isinstance(error, OSError):
                 error = SettingsError(f"--sema-report-dir: cannot write the run folder: {error}")
             self._engine = error
             raise error

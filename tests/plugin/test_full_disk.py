@@ -83,6 +83,18 @@ def test_a_disk_too_small_to_begin_is_a_usage_error(
     assert chat_server.n_connections == 0
 
 
+def test_workers_that_cannot_begin_end_the_run_at_once(
+    bench_dir: BenchDir, chat_server: ChatServer, mount: Mount, many: tuple[str, ...]
+) -> None:
+    """Status 11 as of a disk that fills later, and no item after the first of each."""
+    mount("4k")
+    result = bench_dir.ask(chat_server, *many, "-n2")
+    assert result.ret == INCOMPLETE
+    assert result.parseoutcomes()["errors"] <= 4
+    result.stdout.fnmatch_lines(["*sema-bench: cannot write to *No space left on device*"])
+    assert chat_server.n_connections == 0
+
+
 def test_a_report_folder_that_is_gone_ends_the_run(
     bench_dir: BenchDir, chat_server: ChatServer, many: tuple[str, ...]
 ) -> None:
