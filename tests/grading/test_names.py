@@ -60,6 +60,20 @@ def test_name_book_asks_for_what_it_does_not_know(
         assert kinds == {name: KINDS[name] for name in names}
 
 
+def test_name_book_asks_for_all_who_wait(vm: SemaVM, event_loop_runner: asyncio.Runner) -> None:
+    """Those who ask at once get each what they asked for, also when one of them gives up."""
+
+    async def ask() -> None:
+        book = NameBook(vm, Limits())
+        asking = [asyncio.create_task(book.kinds_of([name, "car"])) for name in KINDS]
+        await asyncio.sleep(0)
+        asking[0].cancel()
+        kinds = await asyncio.gather(*asking[1:])
+        assert kinds == [{n: KINDS[n] for n in (name, "car")} for name in list(KINDS)[1:]]
+
+    event_loop_runner.run(ask())
+
+
 def test_symbols_are_names_in_code() -> None:
     """Numbers, keywords, strings, comments and quoted data are no symbols."""
     source = '(f -1 2.5 :k #t nil "g" \'(h) ; i\n (let ((x ...)) f"${y}"))'
