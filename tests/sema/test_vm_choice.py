@@ -9,6 +9,7 @@ from pytest_sema_bench.errors import SettingsError, VMError
 from pytest_sema_bench.sema.vm import VMChoice, VMInfo, create_vm, read_choice
 from tests.sema_builds import VERSION, wasm_folder
 
+NO_VM, NO_CODE = "export const nothing = 1;", b"\0asm\1\0\0\0"
 pytestmark = pytest.mark.vm
 
 
@@ -25,10 +26,10 @@ def info_of(name: str, runner: asyncio.Runner) -> VMInfo:
     return runner.run(ask())
 
 
-def build(folder: Path, script: str = "export const nothing = 1;") -> Path:
+def build(folder: Path, script: str = NO_VM, wasm: bytes = NO_CODE) -> Path:
     """A folder with the two files of a build, which is none."""
     (folder / "sema_wasm.js").write_text(script)
-    (folder / "sema_wasm_bg.wasm").write_bytes(b"\0asm")
+    (folder / "sema_wasm_bg.wasm").write_bytes(wasm)
     return folder
 
 
@@ -71,24 +72,20 @@ def test_what_is_no_vm_is_refused_in_one_line(
         assert "\n" not in str(caught.value)
 
 
-SCRIPTS = {
-    "something else": ("export const nothing = 1;", "TypeError: initSync is not a function"),
-    "no JavaScript": ("this is prose", "SyntaxError: Unexpected identifier"),
-    "no WebAssembly": (
-        "export class SemaInterpreter {}\n"
-        "export const initSync = ({ module }) => new WebAssembly.Module(module);",
-        "CompileError: WebAssembly.Module()",
-    ),
+BUILDS = {
+    "something else": (NO_VM, NO_CODE, "TypeError: initSync is not a function"),
+    "no JavaScript": ("this is prose", NO_CODE, "SyntaxError: Unexpected identifier"),
+    "no WebAssembly": (NO_VM, b"\0asm", "CompileError: WebAssembly.Module()"),
 }
 
 
-@pytest.mark.parametrize(("script", "words"), SCRIPTS.values(), ids=SCRIPTS)
+@pytest.mark.parametrize(("script", "wasm", "words"), BUILDS.values(), ids=BUILDS)
 def test_a_build_that_does_not_run_is_told_in_one_line(
-    script: str, words: str, tmp_path: Path, event_loop_runner: asyncio.Runner
+    script: str, wasm: bytes, words: str, tmp_path: Path, event_loop_runner: asyncio.Runner
 ) -> None:
     """What Node says of it comes without Node's stack."""
     with pytest.raises(VMError) as caught:
-        info_of(f"wasm:{build(tmp_path, script)}", event_loop_runner)
+        info_of(f"wasm:{build(tmp_path, script, wasm)}", event_loop_runner)
     message = str(caught.value)
     assert message.startswith(f"the build in {tmp_path} is no Sema VM that can be run: {words}")
     assert "\n" not in message
