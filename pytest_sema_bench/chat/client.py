@@ -91,7 +91,8 @@ class ChatClient:
             raise call.timed_out(self._place) from None
         except Fault as fault:
             raise fault.error(self._place, call.n_attempts) from None
-        return replace(reply, call=replace(reply.call, retries=call.n_attempts - 1))
+        told = replace(reply.call, retries=call.n_attempts - 1, adaptations=call.labels)
+        return replace(reply, call=told)
 
     def end(self, conversation: str) -> float:
         """Free what is remembered of a conversation; the seconds it waited for leave to ask."""
@@ -119,16 +120,13 @@ class ChatClient:
     async def _attempt(self, call: "_Call") -> ChatReply:
         """One attempt, with as many requests as it takes to adapt the body to the server."""
         while True:
-            sent, labels = self._adaptations.apply(call.body, call.conversation)
+            sent, call.labels = self._adaptations.apply(call.body, call.conversation)
             try:
-                reply = await self._request(call, sent, labels)
+                return await self._request(call, sent)
             except _Adapted:
                 continue
-            return replace(reply, call=replace(reply.call, adaptations=labels))
 
-    async def _request(
-        self, call: "_Call", sent: dict[str, Any], labels: tuple[str, ...]
-    ) -> ChatReply:
+    async def _request(self, call: "_Call", sent: dict[str, Any]) -> ChatReply:
         """One request with a permit of its own. Raises Fault, or _Adapted to send another."""
         # ASCII JSON, for half a surrogate pair that a model sent cannot be UTF-8.
         content = json.dumps(sent).encode()
@@ -140,7 +138,7 @@ class ChatClient:
         except Fault as fault:
             call.failed(fault, ever_replied=self._replied)
             if fault.status in ADAPTABLE and self._adaptations.learn(
-                fault, sent, labels, call.conversation
+                fault, sent, call.labels, call.conversation
             ):
                 result = AttemptResult(billing=fault.billing, quota=fault.quota)
                 raise _Adapted from None
@@ -250,6 +248,8 @@ class _Call:
         self.conversation = conversation
         self.n_attempts = 0
         self.n_doubts = 0
+        self.labels: tuple[str, ...] = ()
+        """What was adapted in the last request."""
         self.last: Fault | None = None
         self.clock = asyncio.timeout(patience.total_s)
         self._attempts = patience.attempts
