@@ -1,15 +1,17 @@
 """Wall time over its ideal, processor time and memory per item, at 0.25 s a reply.
 
-    python benchmarks/harness.py [--quick]
+    python benchmarks/harness.py [--quick] [--ledger postgresql://…]
 
 Each item makes two calls, so the ideal is items × 2 / concurrency × 0.25 s. `harness` has answers
 without code, so the VM has nothing to do; `with the VM` has right answers to all sixty tasks, where
 the VM's own processor time counts too. CPU is that of pytest and all its processes, start-up
 included; memory is the peak of the first. As where the plugin is installed to be used, compiled
 modules are kept, and hypothesis' plugin, which only the tests need, is not loaded. Growth compares
-the longest with the shortest run of one process.
+the longest with the shortest run of one process. With `--ledger` each run of the harness is made a
+second time, with that database in place of the SQLite file.
 """
 
+import argparse
 import os
 import re
 import subprocess
@@ -68,13 +70,14 @@ FULL = (
 )
 
 
-def measure(url: str, size: Size) -> tuple[float, float, int]:
+def measure(url: str, size: Size, ledger: str | None = None) -> tuple[float, float, int]:
     """Wall seconds, CPU seconds, and peak KB of the first process, of one pytest run."""
     per_process = size.concurrency // max(1, size.n_workers)
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["--sema-model=slow", f"--sema-base-url={url}"]
         arguments += [f"--sema-samples={size.samples}", f"--sema-concurrency={per_process}"]
         arguments += [f"--sema-report-dir={folder}", f"-n{size.n_workers}"]
+        arguments += [f"--sema-ledger={ledger}"] if ledger else []
         started = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-c", RUN, *arguments, "-q", "--tb=no", "-p", "no:cacheprovider"],
@@ -94,19 +97,27 @@ def measure(url: str, size: Size) -> tuple[float, float, int]:
 
 def main() -> None:
     """Measure and print the table."""
-    sizes = QUICK if "--quick" in sys.argv else FULL
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="one small run of each kind")
+    parser.add_argument("--ledger", metavar="URL", help="a database to measure besides")
+    given = parser.parse_args()
+    sizes = QUICK if given.quick else FULL
+    ledgers = (None, given.ledger) if given.ledger else (None,)
+    modes = [("harness", "prose", size, ledger) for size in sizes for ledger in ledgers]
+    modes += [("with the VM", "reference", size, None) for size in QUICK]
     rows: list[list[object]] = []
     peaks_kb: dict[int, int] = {}
-    for title, mode, chosen in (("harness", "prose", sizes), ("with the VM", "reference", QUICK)):
+    for title, mode, size, ledger in modes:
         with slow_server(REPLY_S, mode) as url:
-            for size in chosen:
-                wall_s, cpu_s, peak_kb = measure(url, size)
-                if mode == "prose" and not size.n_workers:
-                    peaks_kb.setdefault(size.n_items, peak_kb)
-                figures = (wall_s, size.ideal_s, wall_s / size.ideal_s)
-                used = (1000 * cpu_s / size.n_items, peak_kb / 1024)
-                processes = max(1, size.n_workers)
-                rows.append([title, size.n_items, size.concurrency, processes, *figures, *used])
+            wall_s, cpu_s, peak_kb = measure(url, size, ledger)
+        if mode == "prose" and not size.n_workers and ledger is None:
+            peaks_kb.setdefault(size.n_items, peak_kb)
+        figures = (wall_s, size.ideal_s, wall_s / size.ideal_s)
+        used = (1000 * cpu_s / size.n_items, peak_kb / 1024)
+        told = f"{title}, database" if ledger else title
+        rows.append([told, size.n_items, size.concurrency, max(1, size.n_workers), *figures, *used])
     headers = ["", "items", "concurrency", "processes", "wall s", "ideal s", "ratio"]
     print(tabulate(rows, [*headers, "CPU ms/item", "peak MB"], floatfmt=".2f"))
     if len(peaks_kb) > 1:
