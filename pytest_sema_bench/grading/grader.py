@@ -4,9 +4,9 @@ Each case has an interpreter of its own; `sources` says what it is given, `judge
 it. docs/grading.md tells it in full.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pytest_sema_bench.dialect import Dialect, speak
 from pytest_sema_bench.extraction import Extracted, extract
@@ -21,6 +21,7 @@ from pytest_sema_bench.grading.judge import (
     skipped,
 )
 from pytest_sema_bench.grading.names import NameBook
+from pytest_sema_bench.grading.once import Once
 from pytest_sema_bench.grading.prepare import Prepared, check_given, prepare
 from pytest_sema_bench.grading.probe import Probe
 from pytest_sema_bench.grading.rules import Loaded
@@ -74,10 +75,10 @@ class Grader:
         self.dialect = dialect
         self._limits = limits or Limits().for_verdicts
         self._reuse = reuse
-        self._prepared: dict[str, asyncio.Task[Prepared]] = {}
+        self._prepared: Once[str, Prepared] = Once(_MAX_KEPT)
         self._names = NameBook(vm, self._limits)
         self._repeats: dict[tuple[str, int], bool] = {}
-        self._judged: dict[tuple[str, tuple[str, ...], bool], _Judged] = {}
+        self._judged: Once[tuple[str, tuple[str, ...], bool], _Judged] = Once(_MAX_KEPT)
 
     async def grade(
         self, task: Task, message: str, *, truncated: bool = False, stop_at_failure: bool = False
@@ -120,9 +121,18 @@ class Grader:
 
     async def _judge(self, task: Task, blocks: tuple[str, ...], stop_at_failure: bool) -> _Judged:
         """What comes of the answer; of one that was graded before what came of it then."""
+        if not self._reuse:
+            return await self._judge_anew(task, blocks, stop_at_failure)
         asked = task.task_hash, blocks, stop_at_failure
-        if asked in self._judged:
-            return self._judged[asked]
+        work = partial(self._judge_anew, task, blocks, stop_at_failure)
+        judged = await self._judged.get(asked, work)
+        if not judged.is_steady:
+            self._judged.forget(asked)
+        return judged
+
+    async def _judge_anew(
+        self, task: Task, blocks: tuple[str, ...], stop_at_failure: bool
+    ) -> _Judged:
         prepared, broken = await self.prepared(task), None
         if task.kind is GradeKind.VALUE:
             runs = [await self._grade_value(task, blocks[0], prepared.expected[0])]
@@ -130,31 +140,12 @@ class Grader:
             runs = await self._run_cases(task, blocks, prepared, stop_at_failure)
         if not any(run.reason for run in runs):
             broken = await self._broken_rule(task, blocks, prepared, runs)
-        judged = _Judged(runs=tuple(runs), broken=broken)
-        if self._reuse and judged.is_steady:
-            self._judged[asked] = judged
-            if len(self._judged) > _MAX_KEPT:
-                del self._judged[next(iter(self._judged))]
-        return judged
+        return _Judged(runs=tuple(runs), broken=broken)
 
     async def prepared(self, task: Task) -> Prepared:
         """What is known of a task. Raises TaskError if it cannot be evaluated."""
-        if task.task_hash not in self._prepared:
-            work = prepare(task, self._names, self._vm, self._limits)
-            self._prepared[task.task_hash] = asyncio.ensure_future(work)
-            # Nobody may be left to wait for it, and then its fault is nobody's news.
-            self._prepared[task.task_hash].add_done_callback(
-                lambda t: t.cancelled() or t.exception()
-            )
-        under_way = self._prepared[task.task_hash]
-        try:
-            # All answers to the task wait for it: the one that is cancelled must not take it along.
-            return await asyncio.shield(under_way)
-        except Exception:
-            # A host fault now says nothing about the next try.
-            if self._prepared.get(task.task_hash) is under_way:
-                del self._prepared[task.task_hash]
-            raise
+        work = partial(prepare, task, self._names, self._vm, self._limits)
+        return await self._prepared.get(task.task_hash, work)
 
     async def _grade_value(self, task: Task, text: str, expected: tuple[Value, ...]) -> CaseRun:
         case, probe = task.cases[0], Probe("value", task.task_hash, text)
