@@ -83,11 +83,8 @@ class ChatClient:
         """
         call = _Call({**body, **self._extra}, conversation, self._patience)
         try:
-            async with call.clock:
-                reply = await self._tried(call)
-        except TimeoutError:
-            if not call.clock.expired():
-                raise
+            reply = await self._tried(call)
+        except _OutOfTime:
             raise call.timed_out(self._place) from None
         except Fault as fault:
             raise fault.error(self._place, call.n_attempts) from None
@@ -115,7 +112,7 @@ class ChatClient:
                 if call.is_last or not fault.passes:
                     raise
                 pause_s = self._patience.pause_s(call.n_attempts, fault.wait_s)
-            await asyncio.sleep(pause_s)
+            await call.wait(pause_s)
 
     async def _attempt(self, call: "_Call") -> ChatReply:
         """One attempt, with as many requests as it takes to adapt the body to the server."""
@@ -151,8 +148,8 @@ class ChatClient:
         except BenchError:  # a replay without a recording: nothing was sent
             result = AttemptResult(billing=Billing.NOTHING)
             raise
-        except asyncio.CancelledError:
-            result = AttemptResult(billing=Billing.UNKNOWN, gave_up=call.clock.expired())
+        except _OutOfTime:
+            result = AttemptResult(billing=Billing.UNKNOWN, gave_up=True)
             raise
         finally:
             permit.end(result)
@@ -161,7 +158,6 @@ class ChatClient:
     async def _acquire(self, call: "_Call", sent: dict[str, Any], n_bytes: int) -> Permit:
         """A permit. The time that it takes is not the call's."""
         wanted = max_tokens(sent)
-        call.stop_clock()
         started = time.monotonic()
         permit = await self._limiter.acquire(
             model_id=str(sent.get("model")),
@@ -171,7 +167,6 @@ class ChatClient:
         )
         if call.conversation is not None:
             self._waited_s[call.conversation] += time.monotonic() - started
-        call.start_clock()
         return permit
 
     async def _exchange(self, call: "_Call", content: bytes) -> tuple[ChatReply, AttemptResult]:
@@ -202,10 +197,13 @@ class ChatClient:
         return fault.vague and not self._replied and self._refused[str(fault)] >= _REFUSED_ALIKE
 
     async def _send(self, content: bytes, call: "_Call") -> RawResponse:
+        started = time.monotonic()
         try:
-            async with asyncio.timeout(self._patience.reply_s):
+            async with asyncio.timeout(min(self._patience.reply_s, call.left_s)):
                 return await self._wire.post(content, call.conversation)
         except TimeoutError:
+            if call.left_s <= self._patience.reply_s:
+                raise _OutOfTime from None
             raise Fault(f"no complete reply within {self._patience.reply_s:g} s") from None
         except Unreachable as lost:
             # Somebody forgot to start it, or has mistyped it, and should hear so at once.
@@ -215,6 +213,8 @@ class ChatClient:
                 f"cannot reach the server: {self._redactor.clean(str(lost))}",
                 billing=Billing.UNKNOWN if lost.sent else Billing.NOTHING,
             ) from None
+        finally:
+            call.left_s -= time.monotonic() - started
 
     def _read(self, response: RawResponse, call: "_Call", latency_s: float) -> ChatReply:
         """The reply, taken in spite of what is doubtful about it once that has been tried."""
@@ -240,6 +240,10 @@ class _Adapted(Exception):
     """The request was refused, and an adaptation is known that may help."""
 
 
+class _OutOfTime(Exception):
+    """The time of the call is used up."""
+
+
 class _Call:
     """The state of one call: what is asked, how often it was tried, what time is left."""
 
@@ -251,9 +255,10 @@ class _Call:
         self.labels: tuple[str, ...] = ()
         """What was adapted in the last request."""
         self.last: Fault | None = None
-        self.clock = asyncio.timeout(patience.total_s)
+        self.left_s = patience.total_s
+        """Time for attempts and the waits between them."""
         self._attempts = patience.attempts
-        self._total_s = self._left_s = patience.total_s
+        self._total_s = patience.total_s
 
     @property
     def is_last(self) -> bool:
@@ -270,6 +275,13 @@ class _Call:
         """Allow fewer attempts than patience would."""
         self._attempts = min(self._attempts, attempts)
 
+    async def wait(self, pause_s: float) -> None:
+        """Wait before the next attempt. Raises _OutOfTime if none is left for it."""
+        await asyncio.sleep(min(pause_s, self.left_s))
+        self.left_s -= pause_s
+        if self.left_s <= 0:
+            raise _OutOfTime
+
     def timed_out(self, place: str) -> ModelError:
         """What the caller is told once there is no time left."""
         told = self.last or Fault("the first one did not end")
@@ -280,14 +292,3 @@ class _Call:
             request_id=told.request_id,
             attempts=self.n_attempts,
         )
-
-    def stop_clock(self) -> None:
-        """From now on no time of the call is used."""
-        when = self.clock.when()
-        assert when is not None
-        self._left_s = when - asyncio.get_running_loop().time()
-        self.clock.reschedule(None)
-
-    def start_clock(self) -> None:
-        """The call's time goes on."""
-        self.clock.reschedule(asyncio.get_running_loop().time() + self._left_s)
