@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from pytest_sema_bench.gate.effort import Measure
-from pytest_sema_bench.gate.task_results import sample_of
+from pytest_sema_bench.gate.task_results import Sample, sample_of
 from pytest_sema_bench.records.identity import Setup
+from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.records.record import Record, by_setup
 
 
@@ -31,19 +32,21 @@ class EffortTable:
 def make_effort_tables(records: Iterable[Record]) -> tuple[EffortTable, ...]:
     """A table for each model and configuration, in order of appearance."""
     graded = [record for record in records if record.graded]
-    return tuple(
-        EffortTable(
-            setup=setup,
-            n_solved=sum(record.passed for record in members),
-            n_graded=len(members),
-            by_measure={m: _effort(members, m) for m in Measure},
-        )
-        for setup, members in by_setup(graded).items()
+    return tuple(_table(setup, members) for setup, members in by_setup(graded).items())
+
+
+def _table(setup: Setup, graded: Sequence[Record]) -> EffortTable:
+    samples = [sample_of(record) for record in graded]
+    return EffortTable(
+        setup=setup,
+        n_solved=sum(record.passed for record in graded),
+        n_graded=len(graded),
+        by_measure={measure: _effort(samples, measure) for measure in Measure},
     )
 
 
-def _effort(records: Sequence[Record], measure: Measure) -> Effort:
-    values = [(measure.of(sample_of(record)), record.passed) for record in records]
+def _effort(samples: Sequence[Sample], measure: Measure) -> Effort:
+    values = [(measure.of(sample), sample.outcome is Outcome.PASS) for sample in samples]
     if any(value is None for value, _ in values):
         return Effort(median_solved=None, total_solved=None)
     solved = [value or 0.0 for value, passed in values if passed]
