@@ -146,7 +146,8 @@ def test_a_half_written_last_line_is_dropped_with_a_note(
     assert set(prey.begun(since).values()) == {1}
 
 
-@pytest.mark.parametrize("n_requests", [1, 40])
+# A worker has 16 items of two requests each: after 24 of all together none can be done.
+@pytest.mark.parametrize("n_requests", [1, 24])
 def test_a_killed_worker_of_three_costs_what_it_had_in_flight(
     bench_dir: BenchDir, chat_server: ChatServer, n_requests: int
 ) -> None:
