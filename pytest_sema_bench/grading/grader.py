@@ -125,10 +125,7 @@ class Grader:
             return await self._judge_anew(task, blocks, stop_at_failure)
         asked = task.task_hash, blocks, stop_at_failure
         work = partial(self._judge_anew, task, blocks, stop_at_failure)
-        judged = await self._judged.get(asked, work)
-        if not judged.is_steady:
-            self._judged.forget(asked)
-        return judged
+        return await self._judged.get(asked, work, lambda judged: judged.is_steady)
 
     async def _judge_anew(
         self, task: Task, blocks: tuple[str, ...], stop_at_failure: bool

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 K = TypeVar("K")
@@ -15,26 +16,25 @@ class Once(Generic[K, V]):
         self._max_kept = max_kept
         self._under_way: dict[K, asyncio.Task[V]] = {}
 
-    async def get(self, key: K, work: Callable[[], Coroutine[Any, Any, V]]) -> V:
+    async def get(
+        self,
+        key: K,
+        work: Callable[[], Coroutine[Any, Any, V]],
+        is_sure: Callable[[V], bool] = lambda _: True,
+    ) -> V:
         """What comes of the work, which is begun if nobody has asked before; raises what it does.
 
-        Who is cancelled does not take the work along, and what failed is tried again.
+        Who is cancelled does not take the work along. What failed, or is not sure to come out so
+        again, is done anew for who asks after that.
         """
-        if key not in self._under_way:
-            self._under_way[key] = asyncio.ensure_future(work())
-            # Nobody may be left to wait for it, and then its fault is nobody's news.
-            self._under_way[key].add_done_callback(lambda t: t.cancelled() or t.exception())
+        if (under_way := self._under_way.get(key)) is None:
+            under_way = self._under_way[key] = asyncio.ensure_future(work())
+            under_way.add_done_callback(partial(self._forget_unsure, key, is_sure))
             if len(self._under_way) > self._max_kept:
                 del self._under_way[next(iter(self._under_way))]
-        under_way = self._under_way[key]
-        try:
-            return await asyncio.shield(under_way)
-        except Exception:
-            # A host fault now says nothing about the next try.
-            if self._under_way.get(key) is under_way:
-                self.forget(key)
-            raise
+        return await asyncio.shield(under_way)
 
-    def forget(self, key: K) -> None:
-        """Let it be done anew for who asks next."""
-        self._under_way.pop(key, None)
+    def _forget_unsure(self, key: K, is_sure: Callable[[V], bool], done: "asyncio.Task[V]") -> None:
+        failed = done.cancelled() or done.exception() is not None
+        if (failed or not is_sure(done.result())) and self._under_way.get(key) is done:
+            del self._under_way[key]

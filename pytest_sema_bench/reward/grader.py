@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pytest_sema_bench.errors import TaskError, VMError
 from pytest_sema_bench.extraction import fenced
 from pytest_sema_bench.extraction.asked import AskedCode
 from pytest_sema_bench.grading.graded import Graded
+from pytest_sema_bench.grading.once import Once
 from pytest_sema_bench.grading.scoring import AnswerGrader
 from pytest_sema_bench.records.outcome import Outcome, Reason
 from pytest_sema_bench.reward.scale import Mode, RewardSettings, points
@@ -52,7 +53,7 @@ class RewardGrader:
         self._answers = AnswerGrader(
             backend=settings.vm, limits=settings.limits, n_hosts=settings.n_hosts
         )
-        self._kept: dict[tuple[str, bytes], asyncio.Task[Graded]] = {}
+        self._kept: Once[tuple[str, bytes], Graded] = Once(_MAX_KEPT)
 
     async def reward(self, truth: Truth, answer: str, settings: RewardSettings) -> Reward:
         """What an answer earns. Raises TruthError if nothing can be graded against that."""
@@ -137,13 +138,9 @@ class RewardGrader:
         """The grade; of an answer that is being or was graded that one. Raises VMError."""
         digest = blake2b(answer.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         key = f"{stop} {task.task_hash} {task.prompt}", digest
-        if (kept := self._kept.get(key)) is None:
-            kept = self._kept[key] = asyncio.ensure_future(self._grade_anew(task, answer, stop))
-            kept.add_done_callback(lambda done: self._forget_unsure(key, done, len(answer)))
-            if len(self._kept) > _MAX_KEPT:
-                del self._kept[next(iter(self._kept))]
-        # Others may wait for it too: the one that is cancelled must not take it along.
-        return await asyncio.shield(kept)
+        work = partial(self._grade_anew, task, answer, stop)
+        is_short = len(answer) <= _MAX_KEPT_CHARS
+        return await self._kept.get(key, work, lambda g: is_short and not _is_of_time(g))
 
     async def _grade_anew(self, task: Task, answer: str, stop: bool) -> Graded:
         why = ""
@@ -160,15 +157,6 @@ class RewardGrader:
                 return graded
             why = graded.detail or ""
         raise VMError(why)
-
-    def _forget_unsure(
-        self, key: tuple[str, bytes], done: "asyncio.Task[Graded]", n_chars: int
-    ) -> None:
-        """Do not keep what could come out otherwise another time."""
-        failed = done.cancelled() or done.exception() is not None
-        unsure = failed or n_chars > _MAX_KEPT_CHARS or _is_of_time(done.result())
-        if unsure and self._kept.get(key) is done:
-            del self._kept[key]
 
     def _task_of(self, truth: Truth) -> Task:
         return self._find(truth) if isinstance(truth, TaskTruth) else truth.as_task()
