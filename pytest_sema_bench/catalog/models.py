@@ -5,7 +5,7 @@ Where entries come from is `registry`'s business.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,7 +44,7 @@ class Price:
         return (n_prompt_tokens * self.input_usd + max_tokens * self.output_usd) / 1e6
 
 
-class TextToolCalls(Enum):
+class TextToolCalls(StrEnum):
     """What becomes of tool calls that a server hands on as text."""
 
     IGNORE = "ignore"

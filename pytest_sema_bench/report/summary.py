@@ -107,6 +107,12 @@ def _remarks(total: Row) -> Iterator[str]:
     of = f"of {total.n_runs}"
     for dialect in total.dialects:
         yield f"dialect: answers are in the dialect {dialect} and not in plain Sema"
+    if total.pass_at_k is not None:
+        yield (
+            f"samples: of {total.n_tries} tries at a task one at least is right in "
+            f"{percent(total.pass_at_k)} (pass@{total.n_tries}), all are in "
+            f"{percent(total.pass_hat_k)} (pass^{total.n_tries})"
+        )
     if total.n_missing:
         yield (
             f"missing: {total.n_missing} {of} items have no record; the rates leave them out, and "

@@ -89,7 +89,7 @@ def ask_content(model: Model, config: Config, dialect: Dialect | None = None) ->
         "docs": config.docs if "docs_search" in config.tools else None,
         "hints": config.hints and "eval_code" in config.tools,
         "sampling": sampling,
-        "text_tool_calls": model.text_tool_calls.value,
+        "text_tool_calls": model.text_tool_calls,
         # Not in the hash of what is asked in plain Sema, which is as old as the runs are.
         **({"dialect": dialect.label} if dialect else {}),
     }

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_sema_bench.gate.stats.interval import clustered_interval
+from pytest_sema_bench.gate.stats.repeated import pass_at_k, pass_hat_k
 from pytest_sema_bench.records.identity import Setup
 from pytest_sema_bench.records.items import Pairing, PlannedItem, paired
 from pytest_sema_bench.records.outcome import Reason, Stop
@@ -71,6 +72,12 @@ class Row:
     pass_rate: float | None
     """None when nothing was graded."""
     interval: tuple[float, float]
+    n_tries: int = 0
+    """Verdicts that each of the tasks has at least; the k of the next two."""
+    pass_at_k: float | None = None
+    """Chance that one of k tries passes, over tasks; None when k is below 2."""
+    pass_hat_k: float | None = None
+    """Chance that all of k tries pass."""
     mean_score: float | None
     tool_calls_per_item: float | None
     n_tokens: int
@@ -125,12 +132,16 @@ def _row(label: str, items: Sequence[Pairing]) -> Row:
         by_task[record.task].append(record.passed)
     passes = list(by_task.values())
     n_pass = sum(map(sum, passes))
+    n_tasks = len({entry.item.task for entry, _ in items})
+    k = min(map(len, passes)) if len(passes) == n_tasks else 0
+    at_k = [pass_at_k(sum(p), len(p), k) for p in passes] if k > 1 else []
+    hat_k = [pass_hat_k(sum(p), len(p), k) for p in passes] if k > 1 else []
     scores = [record.score for record in graded if record.score is not None]
     # A void item may have been paid for as well, but that it has no price says nothing.
     costs = [r.cost_usd for r in records if r.graded or r.cost_usd is not None]
     return Row(
         label=label,
-        n_tasks=len({entry.item.task for entry, _ in items}),
+        n_tasks=n_tasks,
         n_runs=len(items),
         n_graded=len(graded),
         n_pass=n_pass,
@@ -153,6 +164,9 @@ def _row(label: str, items: Sequence[Pairing]) -> Row:
         searches=_searches(records),
         pass_rate=n_pass / len(graded) if graded else None,
         interval=clustered_interval([sum(p) / len(p) for p in passes], [len(p) for p in passes]),
+        n_tries=k,
+        pass_at_k=_mean(at_k),
+        pass_hat_k=_mean(hat_k),
         mean_score=_mean(scores),
         tool_calls_per_item=_mean([sum(record.tool_calls.values()) for record in graded]),
         n_tokens=sum(record.tokens.total for record in records),

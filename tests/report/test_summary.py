@@ -172,6 +172,11 @@ REMARKS: dict[str, tuple[dict[str, Any], str]] = {
         "docs_search: 9 searches, 2 empty, 1 by words only; 5 names that answers use had been "
         "found, 3 of them first",
     ),
+    "several samples": (
+        {"n_tries": 3, "pass_at_k": 0.8, "pass_hat_k": 0.25},
+        "samples: of 3 tries at a task one at least is right in 80 % (pass@3), all are in 25 % "
+        "(pass^3)",
+    ),
     "calls that do not fit": (
         {"n_tool_calls": 40, "n_repaired": 2, "n_misfits": 1},
         "schema accuracy of tool calls: 92.5% (2 repaired, 1 answered with an error)",

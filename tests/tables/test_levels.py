@@ -117,6 +117,18 @@ def test_samples_of_a_task_are_clustered() -> None:
     assert row.interval == pytest.approx(wilson_interval(1, 2))
 
 
+def test_tries_at_a_task_are_told_as_far_as_each_task_has_verdicts() -> None:
+    """One of three right and two of two: of two tries one is right in 2/3 and all are in 1/2."""
+    tries = [record("a", "fail", sample=1), record("a", "pass", sample=2)]
+    tries += [record("a", "fail", sample=3), record("b", "pass", sample=1)]
+    once = rows_of(*tries)["all"]
+    assert (once.n_tries, once.pass_at_k, once.pass_hat_k) == (1, None, None)
+    row = rows_of(*tries, record("b", "pass", sample=2), record("b", "void", sample=3))["all"]
+    assert row.n_tries == 2
+    assert (row.pass_at_k, row.pass_hat_k) == pytest.approx(((2 / 3 + 1) / 2, (0 + 1) / 2))
+    assert rows_of(*tries[:3], record("b", "void"))["all"].pass_at_k is None
+
+
 def test_each_model_and_configuration_has_a_table() -> None:
     """In order of appearance, and named as items are."""
     records = [
