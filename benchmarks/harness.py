@@ -28,7 +28,7 @@ N_TASKS = 60
 ENVIRONMENT = {
     "PYTHONPATH": "",
     "PYTHONDONTWRITEBYTECODE": "",
-    "PYTEST_ADDOPTS": "-p no:hypothesispytest",
+    "PYTEST_ADDOPTS": "-p no:hypothesispytest -p no:anyio",
 }
 RUN = """
 import resource, sys, pytest
