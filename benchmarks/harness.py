@@ -6,9 +6,9 @@ Each item makes two calls, so the ideal is items × 2 / concurrency × 0.25 s. `
 without code, so the VM has nothing to do; `with the VM` has right answers to all sixty tasks, where
 the VM's own processor time counts too. CPU is that of pytest and all its processes, start-up
 included; memory is the peak of the first. As where the plugin is installed to be used, compiled
-modules are kept, and hypothesis' plugin, which only the tests need, is not loaded. Growth compares
-the longest with the shortest run of one process. With `--ledger` each run of the harness is made a
-second time, with that database in place of the SQLite file.
+modules are kept, and the plugins of hypothesis and anyio, which only the tests need, are not
+loaded. Growth compares the longest with the shortest run of one process. With `--ledger` each run
+of the harness is made a second time, with that database in place of the SQLite file.
 """
 
 import argparse
