@@ -107,11 +107,16 @@ class Model:
                 f"--sema-model={self.name} needs a key for {self.provider}: set the environment "
                 f"variable {self.key_env}. Without a key, --sema-model=reference runs offline."
             )
-        if not (key.isascii() and key.isprintable()) or key != key.strip():
-            raise SettingsError(
-                f"the key in {self.key_env} holds a blank at an end, a line end or letters that "
-                "no HTTP header takes; was it copied whole?"
-            )
+        check_sendable(self.key_env, key)
+
+
+def check_sendable(key_env: str, key: str) -> None:
+    """Raises SettingsError if what the variable holds can be no key."""
+    if not (key.isascii() and key.isprintable()) or key != key.strip():
+        raise SettingsError(
+            f"the key in {key_env} holds a blank at an end, a line end or letters that "
+            "no HTTP header takes; was it copied whole?"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,9 @@ def proxy_of(base_url: str) -> Proxy | None:
     url, proxies = URL(base_url), getproxies()
     scheme = url.scheme if proxies.get(url.scheme) else "all"
     proxy = proxies.get(scheme)
-    if not proxy or proxy_bypass(url.host or ""):
+    # NO_PROXY may name an address with its port, and one of IPv6 with brackets or without.
+    names = url.host or "", url.host_subcomponent or "", f"{url.host_subcomponent}:{url.port}"
+    if not proxy or any(map(proxy_bypass, names)):
         return None
     variable = f"{scheme.upper()}_PROXY"
     try:

@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import os
 import re
 import socket
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -14,10 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-import certifi
 from yarl import URL
 
 from pytest_sema_bench.base_url import read_base_url
+from pytest_sema_bench.chat.certificates import certificates
 from pytest_sema_bench.chat.proxy import proxy_of
 
 _LARGEST_REPLY_BYTES = 64 * 1024 * 1024
@@ -86,6 +84,7 @@ class HttpWire:
             **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
         }
         self._proxy = proxy_of(base_url)
+        self._certificates = certificates(base_url)
         self._n_connections = n_connections
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
@@ -125,7 +124,7 @@ class HttpWire:
         if pooled not in self._sessions:
             limit = self._n_connections if pooled else 0
             connector = aiohttp.TCPConnector(
-                limit=limit, ssl=_tls(self._url), force_close=not pooled
+                limit=limit, ssl=self._certificates, force_close=not pooled
             )
             self._sessions[pooled] = aiohttp.ClientSession(
                 connector=connector, headers=self._headers, timeout=aiohttp.ClientTimeout()
@@ -141,7 +140,8 @@ class HttpWire:
             target = self._url.join(URL(location))
         except ValueError:
             return None
-        return target if _origin(target) == _origin(self._url) else None
+        # A user in it would be sent in place of the key.
+        return target.with_user(None) if _origin(target) == _origin(self._url) else None
 
     def _refused_by_proxy(self, error: aiohttp.ClientHttpProxyError) -> RawResponse:
         assert self._proxy is not None
@@ -224,13 +224,3 @@ async def _read_on(chunks: AsyncIterator[bytes]) -> None:
 def _origin(url: URL) -> tuple[str, str | None, int | None]:
     """Scheme, host and port, also where the port is the one that the scheme has anyway."""
     return url.scheme, url.host, url.port
-
-
-def _tls(url: URL) -> ssl.SSLContext | bool:
-    """What certificates are checked by; none are loaded for plain HTTP: that costs 30 ms."""
-    if url.scheme != "https":
-        return False
-    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    if file or not folder:
-        return ssl.create_default_context(cafile=file or certifi.where())
-    return ssl.create_default_context(capath=folder)

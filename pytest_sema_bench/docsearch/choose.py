@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pytest_sema_bench.catalog.models import check_sendable
 from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.docsearch.search import N_SHOWN, Found, Search
 from pytest_sema_bench.docsearch.settings import DocsBackend, DocsSettings
@@ -48,11 +49,14 @@ def make_search(
 
 def check_settings(settings: DocsSettings, environment: Mapping[str, str]) -> None:
     """Raises SettingsError if a search with these settings could never work."""
-    if settings.key_env and not environment.get(settings.key_env):
-        raise SettingsError(
-            f"--sema-docs: `{settings.backend.value}` needs a key in the environment variable "
-            f'{settings.key_env}; set it, or key-env = "" for a server that wants none'
-        )
+    if settings.key_env:
+        key = environment.get(settings.key_env)
+        if not key:
+            raise SettingsError(
+                f"--sema-docs: `{settings.backend.value}` needs a key in the environment variable "
+                f'{settings.key_env}; set it, or key-env = "" for a server that wants none'
+            )
+        check_sendable(settings.key_env, key)
     if settings.backend is DocsBackend.LOCAL:
         _check_local(settings.model)
 

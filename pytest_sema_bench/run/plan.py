@@ -14,6 +14,7 @@ from pytest_sema_bench.agent.tools import check_tool_names
 from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.catalog.registry import load_registry
 from pytest_sema_bench.chat.adapt import Adaptations
+from pytest_sema_bench.chat.certificates import certificates
 from pytest_sema_bench.chat.proxy import proxy_of
 from pytest_sema_bench.dialect import Dialect, read_dialect
 from pytest_sema_bench.dialect.dialect import OPTION as DIALECT_OPTION
@@ -137,7 +138,9 @@ def make_plan(
     if settings.replay is None:
         for model in models:
             if model.base_url is not None:
-                proxy_of(model.base_url)  # raises SettingsError for a proxy that cannot be used
+                # Raise SettingsError for what cannot be used.
+                proxy_of(model.base_url)
+                certificates(model.base_url)
     if settings.max_cost_usd is not None and settings.replay is None:
         _check_prices(models)
     if asks:

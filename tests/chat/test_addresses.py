@@ -1,11 +1,13 @@
 """Servers that are elsewhere: names nobody knows, proxies, redirects, misdirected requests."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
-from pytest_sema_bench.chat import ChatClient, ChatReply, Patience
+from pytest_sema_bench.chat import ChatClient, ChatReply, HttpWire, Patience
 from pytest_sema_bench.chat.permit import Reach
+from pytest_sema_bench.chat.proxy import proxy_of
 from pytest_sema_bench.errors import ModelError, SettingsError
 from tests.asking import BODY, KEY, NotingLimiter, fail, use
 from tests.chat_server import ChatServer, Request, Step, refuse, say
@@ -83,6 +85,25 @@ def test_a_proxy_that_cannot_be_used_is_a_settings_error(
         complete("http://apart.invalid/v1")
 
 
+@pytest.mark.parametrize("names", ["[::1]", "[::1]:80", "::1"])
+def test_no_proxy_may_name_a_port_or_brackets(names: str, set_proxy: pytest.MonkeyPatch) -> None:
+    """Tools that read NO_PROXY do not agree on how an address is written."""
+    set_proxy.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    set_proxy.setenv("NO_PROXY", names)
+    assert proxy_of("http://[::1]/v1") is None
+    assert proxy_of("http://[::2]/v1") is not None
+
+
+def test_certificates_that_cannot_be_read_are_a_settings_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names the variable; plain HTTP needs none."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(SettingsError, match="SSL_CERT_FILE: no certificates can be read from"):
+        HttpWire("https://apart.invalid/v1", None)
+    HttpWire("http://apart.invalid/v1", None)
+
+
 def moved(status: int, location: str) -> Step:
     """A redirect."""
     return refuse(status, "moved", Location=location)
@@ -105,6 +126,18 @@ def test_a_redirect_within_the_server_is_followed_with_the_same_request(
     assert complete(chat_server.url).message["content"] == "Four."
     first, second = chat_server.requests
     assert (first.raw, first.headers) == (second.raw, second.headers)
+
+
+def test_a_user_in_a_redirect_is_left_out(chat_server: ChatServer) -> None:
+    """It would be sent in place of the key."""
+    place = chat_server.url.replace("//", "//me:pass@").replace("v1", "v2")
+
+    def play(request: Request) -> Step:
+        return say("Four.") if "v2" in request.path else moved(307, f"{place}/chat/completions")
+
+    chat_server.play(play)
+    assert complete(chat_server.url).message["content"] == "Four."
+    assert chat_server.requests[1].headers["authorization"] == f"Bearer {KEY}"
 
 
 ELSEWHERE = {

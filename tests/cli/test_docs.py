@@ -122,12 +122,17 @@ def test_a_wrong_command_line_ends_with_2(argv: list[str], capsys: Capture) -> N
     assert "usage: sema-bench docs" in capsys.readouterr().err
 
 
-def test_the_search_is_chosen_by_option_and_file(folder: Path, capsys: Capture) -> None:
+def test_the_search_is_chosen_by_option_and_file(
+    folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A search that cannot work is refused with status 3; the option goes over the file."""
     table = '[tool.sema-bench.docs]\nbackend = "openai"\nkey-env = "NO_SUCH_KEY"\n'
     (folder / "pyproject.toml").write_text(table)
     assert main(["docs", "search", "foldl"]) == 3
     assert "needs a key in the environment variable NO_SUCH_KEY" in capsys.readouterr().err
+    monkeypatch.setenv("NO_SUCH_KEY", "sk-0123456789\n")
+    assert main(["docs", "search", "foldl"]) == 3
+    assert "the key in NO_SUCH_KEY holds a blank at an end" in capsys.readouterr().err
     assert main(["docs", "search", "foldl", "--sema-docs", "lexical"]) == 0
 
 
