@@ -1,6 +1,7 @@
 """The VM's machine code: made once, taken by every host after it, done without where need be."""
 
 import asyncio
+import resource
 from importlib.resources import files
 from pathlib import Path
 
@@ -73,6 +74,7 @@ def test_what_is_translated_once_is_taken_from_then_on(cache: Path, package: Pat
     assert evaluate() == THREE
     assert file.read_bytes() == made
     file.write_bytes(made[:-1] + b"?")
+    assert not holds_code(file)
     assert evaluate() == THREE
     assert is_taken(file, package)
 
@@ -89,6 +91,19 @@ def test_a_v8_without_machine_code_is_asked_once(cache: Path) -> None:
     keep(cache / "code", b"")
     assert not is_missing(cache / "code")
     assert not holds_code(cache / "code")
+
+
+def test_a_full_disk_is_not_taken_for_a_v8_without_machine_code(cache: Path) -> None:
+    """Nothing is kept then, and what comes once there is room keeps it."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, usual[1]))
+    try:
+        assert evaluate() == THREE
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert not list(cache.glob("code-*"))
+    assert evaluate() == THREE
+    assert holds_code(*cache.glob("code-*"))
 
 
 def test_a_cache_that_cannot_be_written_costs_time_only(

@@ -8,8 +8,10 @@ back; what it does not take (another V8, other flags, another processor) is tran
 import hashlib
 import os
 import platform
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
+from uuid import uuid4
 
 from pytest_sema_bench.cache import cache_folder
 from pytest_sema_bench.sema.vm.host import V8_FLAGS, Host
@@ -29,26 +31,34 @@ def code_file(node: Node, build: str) -> Path:
 
 def is_missing(file: Path) -> bool:
     """Whether the file is still to be made, or is damaged; not where it could not be kept."""
-    try:
-        kept = file.read_bytes()
-    except OSError:
-        return os.access(file.parent, os.W_OK)
-    return kept[:_DIGEST_BYTES] != hashlib.sha256(kept[_DIGEST_BYTES:]).digest()
+    return _kept(file) is None and os.access(file.parent, os.W_OK)
 
 
 def holds_code(file: Path) -> bool:
-    """Whether there is anything in the file."""
-    return file.is_file() and file.stat().st_size > _DIGEST_BYTES
+    """Whether there is anything in the file, and whole: V8 would die of less, or run it."""
+    return bool(_kept(file))
+
+
+def _kept(file: Path) -> bytes | None:
+    """What is in the file; None if it is not there or damaged."""
+    try:
+        kept = file.read_bytes()
+    except OSError:
+        return None
+    digest, code = kept[:_DIGEST_BYTES], kept[_DIGEST_BYTES:]
+    return code if digest == hashlib.sha256(code).digest() else None
 
 
 def keep(file: Path, code: bytes) -> None:
     """Write the file, whole or not at all; without code it says that V8 has none to give."""
-    new = file.with_suffix(f".{os.getpid()}")
+    # By chance, for process numbers are the same in containers that share the folder.
+    new = file.with_suffix(f".{uuid4().hex}")
     try:
         new.write_bytes(hashlib.sha256(code).digest() + code)
         new.replace(file)
     except OSError:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink()
 
 
 async def translate(host: Host) -> bytes:

@@ -138,19 +138,23 @@ class WasmVM:
 
     async def _translate(self, node: Node, package: Path, file: Path) -> None:
         """Make the file of machine code, and see that a host can be started with it."""
-        host = await self._spawn(node, package, None)
+        host, refused = await self._spawn(node, package, None), True
         try:
             keep(file, await translate(host))
+            if not holds_code(file):
+                return  # for want of room, say: the next may have it
             self._busy.discard(host)
             await host.end()
             host = await self._spawn(node, package, file)
-            works = host.translated
-        except (HostLost, VMError):
-            works = False
+            refused = not host.translated
+        except HostLost as error:
+            refused = not error.from_outside
+        except VMError:
+            pass
         finally:
             self._busy.discard(host)
             await host.end()
-        if not works:
+        if refused:
             self._check_open()
             keep(file, b"")
 
