@@ -371,3 +371,19 @@ def test_a_host_does_not_outlive_its_parent(source: str) -> None:
     for host in alive:
         host.kill()
     assert alive == []
+
+
+def test_what_quick_programs_took_is_not_counted_to_the_next(
+    make_vm: MakeVM, event_loop_runner: asyncio.Runner
+) -> None:
+    """A host may have used more than the limit in all, each program far less."""
+    source = "(let loop ((i 0)) (if (< i {n}) (loop (+ i 1)) i))"
+
+    async def check() -> None:
+        vm, limits = make_vm(1), Limits(cpu_s=0.8)
+        for _ in range(150):
+            await vm.evaluate([source.format(n=80_000)], limits)
+        (long,) = await vm.evaluate([source.format(n=3_000_000)], limits)
+        assert long == Evaluation(value="3000000")
+
+    event_loop_runner.run(check())

@@ -3,7 +3,7 @@
 //      wait for each other for some milliseconds: a write and a read cost as much as a small program.
 //      Or {"machine_code": true}, for one reply with that of all functions which are translated by then.
 // Out: {"ready": {version, node, cpu_us, fixed_us, translated}} once; per source {"id", "value", "output", "error"}, with
-//      "cpu_us" if it took long, "memory" if it was the last; or {"id", "trap", "memory"} and exit.
+//      "cpu_us" if it took long or was the last, "memory" if it was the last; or {"id", "trap", "memory"} and exit.
 // argv: the folder of the npm package; a file of machine code that machine_code.py has made, or nothing.
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -125,8 +125,8 @@ async function run({ id, sources, max_chars: maxChars, together }) {
       output: clipLines(output, maxChars),
       error: clip(error, maxChars),
     };
-    if (performance.now() - began > LONG_MS) reply.cpu_us = cpuUs();
     const isLast = index === sources.length - 1;
+    if (isLast || performance.now() - began > LONG_MS) reply.cpu_us = cpuUs();
     if (isLast) {
       evaluation += 1;
       reply.memory = memory();
