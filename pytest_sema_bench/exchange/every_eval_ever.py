@@ -44,11 +44,13 @@ def write_every_eval_ever(
     """Write the files below `folder`/data, and give each path.
 
     `relationship` of the organization to the models' developers is one of RELATIONSHIPS.
-    Raises BenchError if nothing is graded.
+    Raises BenchError in the end if nothing of a model and configuration is graded.
     """
+    empty: list[str] = []
     for table in make_tables(run.records, run.items):
         if not table.total.n_graded:
-            raise BenchError(f"{run.path}: nothing of {table.setup.name} is graded")
+            empty.append(table.setup.name)
+            continue
         content = _log(run, table, now_s) | {
             "source_metadata": {
                 "source_type": "evaluation_run",
@@ -63,6 +65,8 @@ def write_every_eval_ever(
         with whole_file(path) as file:
             file.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
         yield path
+    if empty:
+        raise BenchError(f"{run.path}: nothing of {', '.join(empty)} is graded")
 
 
 def _collection(run: RunData) -> str:

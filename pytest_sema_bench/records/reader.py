@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,7 +64,7 @@ class RunJson:
         return cls(
             run=_text(content.get("run")),
             state=None if content.get("state") is None else RunStatus(content["state"]),
-            start=_text(content.get("start")),
+            start=_moment(content.get("start")),
             begun=tuple(content.get("begun") or ()),
             n_void=content.get("n_void"),
             settings={**_OLD_SETTINGS, **(content.get("settings") or {})},
@@ -212,3 +213,11 @@ def _read_json(path: Path, absent: Any, made: Callable[[Any], T], what: str) -> 
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
+
+
+def _moment(value: object) -> str | None:
+    """Raises ValueError for what is no date and time."""
+    text = _text(value)
+    if text:
+        datetime.fromisoformat(text)
+    return text

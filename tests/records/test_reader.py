@@ -138,6 +138,7 @@ DAMAGED = {
     "half of run.json": ("run.json", '{\n"state": "runn', "not JSON: "),
     "another run.json": ("run.json", "[]", "not what a run writes: TypeError('it holds a list')"),
     "a state that is none": ("run.json", '{"state": "lost"}', "'lost' is not a valid RunStatus"),
+    "a start that is none": ("run.json", '{"start": "noon"}', "Invalid isoformat string: 'noon'"),
     "settings that are none": ("run.json", '{"settings": 5}', "not what a run writes: "),
     "half of items.json": ("items.json", "[", "not JSON: "),
     "another items.json": ("items.json", "{}", "not a list of items: TypeError('it holds a dict')"),
