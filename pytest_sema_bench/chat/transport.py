@@ -84,7 +84,8 @@ class HttpWire:
             **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
         }
         self._proxy = proxy_of(base_url)
-        self._certificates = certificates(base_url)
+        proxy = str(self._proxy.url) if self._proxy else ""
+        self._certificates = certificates(base_url) or certificates(proxy)
         self._n_connections = n_connections
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
@@ -152,7 +153,9 @@ class HttpWire:
     def _unreachable(self, error: aiohttp.ClientError) -> Unreachable:
         """What is told of a connection that failed, to the server or to the proxy before it."""
         if not isinstance(error, aiohttp.ClientConnectorError):
-            text = str(error) or type(error).__name__
+            # All that these say beside their message is an address: the proxy's with its password.
+            told = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+            text = " ".join(told.split()) or type(error).__name__
             return Unreachable(text, sent=not isinstance(error, aiohttp.InvalidURL))
         proxied = self._proxy is not None and error.host == self._proxy.url.raw_host
         where = f"{self._proxy.name}: " if proxied and self._proxy else ""

@@ -75,6 +75,19 @@ def test_a_proxy_that_opens_no_tunnel_is_called_a_proxy(
         complete("https://apart.invalid/v1")
 
 
+def test_a_proxy_that_speaks_no_http_does_not_show_its_password(
+    set_proxy: pytest.MonkeyPatch, chat_server: ChatServer
+) -> None:
+    """The library's own text for it holds the proxy's whole address."""
+    chat_server.play([Step(headers={"no header": "x"})])
+    proxy = chat_server.url.removesuffix("/v1").replace("//", "//me:secret@")
+    set_proxy.setenv("HTTPS_PROXY", proxy)
+    set_proxy.delenv("https_proxy", raising=False)
+    with pytest.raises(ModelError, match="cannot reach the server: Invalid header token") as caught:
+        complete("https://apart.invalid/v1")
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "http://127.0.0.1:99999", "nonsense"])
 def test_a_proxy_that_cannot_be_used_is_a_settings_error(
     proxy: str, set_proxy: pytest.MonkeyPatch
