@@ -94,7 +94,11 @@ def _schema(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    paths = [*arguments.paths, *filter(None, [arguments.suite])] or [suite_folder()]
+    if arguments.suite and arguments.paths:
+        arguments.parser.error(
+            "--suite checks a whole suite: leave it out to check the paths alone"
+        )
+    paths = arguments.paths or [arguments.suite or suite_folder()]
     tasks, unreadable = _load_all(paths)
     lacks = [line for path in paths for line in incomplete_levels(path)]
     checks = asyncio.run(_check_all(tasks, arguments))

@@ -107,3 +107,12 @@ def test_a_task_is_proven_in_a_dialect(capsys: Capture) -> None:
     assert "every reference answer passes" in spoken
     assert main(["tasks", "check", path]) == 0
     assert capsys.readouterr().out == spoken
+
+
+def test_paths_beside_a_suite_are_a_mistake(steps: Path, capsys: Capture) -> None:
+    """Else they would be checked besides all forty, and twice."""
+    file = str(steps / "warm" / "01-sum.yaml")
+    with pytest.raises(SystemExit, match="2"):
+        main(["tasks", "check", "--suite", str(steps), file])
+    error = capsys.readouterr().err
+    assert "tasks check: error: --suite checks a whole suite: leave it out to check" in error
