@@ -38,7 +38,7 @@ from pytest_sema_bench.extraction import as_answer
 from pytest_sema_bench.grading import Grader
 from pytest_sema_bench.grading.in_dialect import task_in
 from pytest_sema_bench.limits import Ledger, Limiters, SqliteLedger, open_ledger
-from pytest_sema_bench.records.outcome import Outcome, Void
+from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.run.item import WorkItem
@@ -89,6 +89,8 @@ class Resources:
         self.vm_info = vm_info
         self.vm = vm
         self._grader = Grader(vm, limits.for_verdicts, dialect=options.dialect)
+        # No verdict hangs on it: what is slow is not tried again for minutes, each of many times.
+        self._hasty_grader = Grader(vm, limits, dialect=options.dialect)
         self._limits = limits
         self._n_connections = n_connections
         self._options = options
@@ -169,17 +171,17 @@ class Resources:
     async def _would_pass(self, task: Task, tried: ToolResult) -> bool | None:
         """Whether what a tool call evaluated would have been a right answer.
 
-        None where the VM's host fails: the verdict stands, for it needs nothing of this.
+        None where the VM's host fails or time stops it: the verdict needs nothing of this.
         """
         if tried.failure is not None:
             return False
         told = tried.value if task.kind is GradeKind.VALUE else tried.program
         answer = as_answer(task.kind, str(told))
         try:
-            verdict = await self._grader.grade(task, answer, stop_at_failure=True)
+            verdict = await self._hasty_grader.grade(task, answer, stop_at_failure=True)
         except VMError:
             return None
-        return verdict.outcome is Outcome.PASS
+        return None if verdict.reason is Reason.TIME else verdict.outcome is Outcome.PASS
 
     def count(self, records: Sequence[Record]) -> None:
         """Let the ledger know of items that have ended."""

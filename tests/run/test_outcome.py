@@ -128,28 +128,52 @@ def test_an_answer_that_never_began_says_where_the_tokens_went(item: WorkItem, n
     assert concluded(item, replace(run, answer="(define"), cut).detail is None
 
 
-@pytest.mark.vm
-def test_a_verdict_stands_where_the_vm_fails_after_it(
-    item: WorkItem, event_loop_runner: asyncio.Runner
-) -> None:
-    """What the failed item's tool calls would have earned is then not known."""
+SLOW = """\
+(define (double x)
+  (let loop ((i 0) (xs (list))) (if (< i 40000) (loop (+ i 1) (cons i xs)) (* 2 x))))
+"""
 
-    async def conclude() -> Record:
-        resources = await Resources.open(
-            "wasm",
-            (),
-            n_hosts=1,
-            n_connections=1,
-            options=EngineOptions(),
-            limits=Limits(),
-            redactor=Redactor([]),
-        )
+
+async def concluded_with(item: WorkItem, program: str, limits: Limits, *, fails: bool) -> Record:
+    """The record of an item without an answer that tried a program, on a VM that fails or not."""
+    resources = await Resources.open(
+        "wasm",
+        (),
+        n_hosts=1,
+        n_connections=1,
+        options=EngineOptions(),
+        limits=limits,
+        redactor=Redactor([]),
+    )
+    if fails:
         await resources.close()
-        no_answer = replace(RUN, answer="", tries=(ToolResult(text="", program="(f)"),))
-        record, _ = await resources.conclude(item, no_answer, Took(1.0, 0.0))
-        await resources.close_ledger()
-        return record
+    run = replace(RUN, answer="", tries=(ToolResult(text="", program=program),))
+    record, _ = await resources.conclude(item, run, Took(1.0, 0.0))
+    await resources.close()
+    await resources.close_ledger()
+    return record
 
-    record = event_loop_runner.run(conclude())
+
+@pytest.mark.vm
+@pytest.mark.parametrize(
+    ("program", "limits", "fails", "right"),
+    [
+        ("(define (double x) (* 2 x))", Limits(), False, True),
+        ("(define (double x) x)", Limits(), False, False),
+        (SLOW, Limits(cpu_s=0.1), False, None),
+        ("(f)", Limits(), True, None),
+    ],
+    ids=["right", "wrong", "slow", "a VM that fails"],
+)
+def test_what_a_tool_call_would_have_earned_is_told_where_it_is_known(
+    item: WorkItem,
+    event_loop_runner: asyncio.Runner,
+    program: str,
+    limits: Limits,
+    fails: bool,
+    right: bool | None,
+) -> None:
+    """Not of one that time stops, which is not tried again as an answer is; the verdict stands."""
+    record = event_loop_runner.run(concluded_with(item, program, limits, fails=fails))
     assert (record.outcome, record.reason) == (Outcome.FAIL, Reason.NO_ANSWER)
-    assert [tried["right"] for tried in record.tries or ()] == [None]
+    assert [tried["right"] for tried in record.tries or ()] == [right]
