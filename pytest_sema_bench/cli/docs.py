@@ -76,15 +76,8 @@ def _check(arguments: argparse.Namespace) -> int:
     if chosen:
         problems = [problem for problem in problems if problem.path.resolve() in chosen]
     covered = () if chosen else check.coverage(row for row in rows if isinstance(row, Entry))
-    print(
-        "\n".join(
-            _lines(
-                checked,
-                sorted(problems, key=lambda each: (each.path, each.line, each.message)),
-                covered,
-            )
-        )
-    )
+    problems.sort(key=lambda each: (each.path, each.line, each.message))
+    print("\n".join(_lines(checked, problems, covered)))
     return 1 if problems or any(module.missing for module in covered) else 0
 
 

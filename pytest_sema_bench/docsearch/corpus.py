@@ -7,6 +7,7 @@ the VM.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,6 +59,7 @@ def corpus_files() -> tuple[Path, ...]:
     return tuple(sorted((docs_folder() / "corpus").glob("*.yaml")))
 
 
+@cache
 def load_corpus() -> Corpus:
     """The bundled corpus, which is taken as checked: a run has better things to wait for."""
     folder = docs_folder()

@@ -5,6 +5,7 @@ it. docs/grading.md tells it in full.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -73,10 +74,20 @@ class Grader:
         """
         self._vm = vm
         self.dialect = dialect
-        self._limits = limits or Limits().for_verdicts
+        self._limits = self._task_limits = limits or Limits().for_verdicts
         self._reuse = reuse
         self._prepared: Once[str, Prepared] = Once(_MAX_KEPT)
         self._names = NameBook(vm, self._limits)
+        self._forget_answers()
+
+    def within(self, limits: Limits) -> "Grader":
+        """One that gives answers other limits. What is known of tasks is known to both."""
+        other = copy(self)
+        other._limits = limits
+        other._forget_answers()
+        return other
+
+    def _forget_answers(self) -> None:
         self._repeats: dict[tuple[str, int], bool] = {}
         self._judged: Once[tuple[str, tuple[str, ...], bool], _Judged] = Once(_MAX_KEPT)
 
@@ -141,7 +152,7 @@ class Grader:
 
     async def prepared(self, task: Task) -> Prepared:
         """What is known of a task. Raises TaskError if it cannot be evaluated."""
-        work = partial(prepare, task, self._names, self._vm, self._limits)
+        work = partial(prepare, task, self._names, self._vm, self._task_limits)
         return await self._prepared.get(task.task_hash, work)
 
     async def _grade_value(self, task: Task, text: str, expected: tuple[Value, ...]) -> CaseRun:

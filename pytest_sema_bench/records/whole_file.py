@@ -2,12 +2,12 @@
 
 import os
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EISDIR
 from pathlib import Path
 from typing import IO
+from uuid import uuid4
 
 
 def check_place(path: Path) -> None:
@@ -28,17 +28,30 @@ def whole_file(path: Path, errors: str = "replace") -> Iterator[IO[str]]:
     What is there and no file, such as a device, is written to in place. The folder is made.
     `errors` says what becomes of half a surrogate pair, as in `open`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not path.is_file():
         # A device or a pipe, such as /dev/stdout, is written to and must not be replaced.
         with path.open("w", encoding="utf-8", errors=errors) as file:
             yield file
         return
-    # Other processes and threads may be writing the same file.
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+    with _beside(path) as new, new.open("w", encoding="utf-8", errors=errors) as file:
+        yield file
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that stands at `path` whole, or else not at all. The folder is made."""
+    with _beside(path) as new:
+        new.write_bytes(content)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Where to write what is moved to `path` once all has gone well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Others may be writing the same file: by chance, for threads have one process, and process
+    # numbers are the same in containers that share the folder.
+    new = path.with_name(f".{path.name}.{uuid4().hex[:16]}")
     try:
-        with beside.open("w", encoding="utf-8", errors=errors) as file:
-            yield file
-        beside.replace(path)
+        yield new
+        new.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)

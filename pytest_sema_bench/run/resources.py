@@ -90,7 +90,7 @@ class Resources:
         self.vm = vm
         self._grader = Grader(vm, limits.for_verdicts, dialect=options.dialect)
         # No verdict hangs on it: what is slow is not tried again for minutes, each of many times.
-        self._hasty_grader = Grader(vm, limits, dialect=options.dialect)
+        self._hasty_grader = self._grader.within(limits)
         self._limits = limits
         self._n_connections = n_connections
         self._options = options

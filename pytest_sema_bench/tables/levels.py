@@ -134,8 +134,7 @@ def _row(label: str, items: Sequence[Pairing]) -> Row:
     n_pass = sum(map(sum, passes))
     n_tasks = len({entry.item.task for entry, _ in items})
     k = min(map(len, passes)) if len(passes) == n_tasks else 0
-    at_k = [pass_at_k(sum(p), len(p), k) for p in passes] if k > 1 else []
-    hat_k = [pass_hat_k(sum(p), len(p), k) for p in passes] if k > 1 else []
+    repeated = passes if k > 1 else []
     scores = [record.score for record in graded if record.score is not None]
     # A void item may have been paid for as well, but that it has no price says nothing.
     costs = [r.cost_usd for r in records if r.graded or r.cost_usd is not None]
@@ -165,8 +164,8 @@ def _row(label: str, items: Sequence[Pairing]) -> Row:
         pass_rate=n_pass / len(graded) if graded else None,
         interval=clustered_interval([sum(p) / len(p) for p in passes], [len(p) for p in passes]),
         n_tries=k,
-        pass_at_k=_mean(at_k),
-        pass_hat_k=_mean(hat_k),
+        pass_at_k=_mean([pass_at_k(sum(p), len(p), k) for p in repeated]),
+        pass_hat_k=_mean([pass_hat_k(sum(p), len(p), k) for p in repeated]),
         mean_score=_mean(scores),
         tool_calls_per_item=_mean([sum(record.tool_calls.values()) for record in graded]),
         n_tokens=sum(record.tokens.total for record in records),

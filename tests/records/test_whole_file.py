@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sema_bench.records.whole_file import whole_file
+from pytest_sema_bench.records.whole_file import whole_file, write_whole
 
 
 def test_nothing_is_seen_of_a_file_before_it_is_whole(tmp_path: Path) -> None:
@@ -28,6 +28,15 @@ def test_a_file_that_is_not_finished_is_not_there(tmp_path: Path) -> None:
         file.writelines(["half", "\ud800"])
     assert path.read_text() == "first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_bytes_stand_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Where they cannot stand, nothing is left of them."""
+    write_whole(tmp_path / "new" / "code", b"\x00\xff")
+    assert (tmp_path / "new" / "code").read_bytes() == b"\x00\xff"
+    with pytest.raises(OSError, match="new"):
+        write_whole(tmp_path / "new", b"x")
+    assert list(tmp_path.iterdir()) == [tmp_path / "new"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")

@@ -90,7 +90,7 @@ class Graders:
     def __init__(self, vm: SemaVM, dialect: Dialect | None = None) -> None:
         self.vm = vm
         self.patient = Grader(vm, dialect=dialect)
-        self.quick = Grader(vm, _QUICK, dialect=dialect)
+        self.quick = self.patient.within(_QUICK)
 
 
 async def check_task(

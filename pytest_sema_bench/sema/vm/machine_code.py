@@ -11,9 +11,9 @@ import platform
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
-from uuid import uuid4
 
 from pytest_sema_bench.cache import cache_folder
+from pytest_sema_bench.records.whole_file import write_whole
 from pytest_sema_bench.sema.vm.host import V8_FLAGS, Host
 from pytest_sema_bench.sema.vm.node import Node
 from pytest_sema_bench.settings import Limits
@@ -51,20 +51,15 @@ def _kept(file: Path) -> bytes | None:
 
 def keep(file: Path, code: bytes) -> None:
     """Write the file, whole or not at all; without code it says that V8 has none to give."""
-    # By chance, for process numbers are the same in containers that share the folder.
-    new = file.with_suffix(f".{uuid4().hex}")
-    try:
-        new.write_bytes(hashlib.sha256(code).digest() + code)
-        new.replace(file)
-    except OSError:
-        with suppress(OSError):
-            new.unlink()
+    with suppress(OSError):
+        write_whole(file, hashlib.sha256(code).digest() + code)
 
 
 async def translate(host: Host) -> bytes:
     """The machine code for what programs do most. Raises HostLost."""
+    sources = _warm_up()
     for _ in range(_N_ROUNDS):
-        await host.evaluate(_warm_up(), Limits())
+        await host.evaluate(sources, Limits())
     return await host.machine_code()
 
 
