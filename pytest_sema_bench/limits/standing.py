@@ -86,8 +86,10 @@ def settle(
 
     Who asks stands in line: behind one that has to wait nobody goes.
     """
+    # What ended since the last exchange met the server together.
+    n_in_flight = standing.n_in_flight
     for one in ended:
-        standing = _booked(standing, one, now)
+        standing = _booked(standing, one, n_in_flight, now)
     answers: list[Answer] = []
     wait: float | None = 0.0
     for ask in asks:
@@ -99,11 +101,9 @@ def settle(
     return standing, answers
 
 
-def _booked(standing: Standing, ended: Ended, now: float) -> Standing:
+def _booked(standing: Standing, ended: Ended, n_in_flight: int, now: float) -> Standing:
     """An attempt's place is given back, and what its end teaches is learnt."""
-    ask, result = ended.ask, ended.result
-    # Counted with this attempt: so many met the server together.
-    n_in_flight, throttle = standing.n_in_flight, standing.throttle
+    ask, result, throttle = ended.ask, ended.result, standing.throttle
     refusals = dict(standing.refusals)
     if result.throttled:
         throttle = throttled(throttle, n_in_flight=n_in_flight, asked_s=result.wait_s, now=now)

@@ -24,13 +24,15 @@ class Reporting:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> None:
-        """Have Python look no more for garbage in what stays: of long runs that took a tenth."""
+        """Have Python look for garbage again, but not in what stays: that took a tenth of a run."""
         gc.freeze()
+        gc.enable()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """The same for what has come since: pytest keeps three reports of each item."""
+        """No more garbage is looked for: pytest keeps three reports of each item."""
         gc.freeze()
+        gc.disable()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -18,6 +18,7 @@ from pytest_sema_bench.errors import BenchError, BudgetSpent, ModelError, NotAsk
 from pytest_sema_bench.limits import AnyLedger, SqliteLedger, mend_ledger, open_ledger
 from pytest_sema_bench.limits.postgres_ledger import PostgresLedger
 from pytest_sema_bench.limits.protocol import Answer, Ask, Ended, Ledger
+from pytest_sema_bench.limits.throttle import FIRST_LIMIT
 from pytest_sema_bench.settings import DatabaseUrl
 from tests.postgres_server import PostgresServer
 
@@ -132,6 +133,15 @@ def test_calls_that_ask_together_get_what_there_is_in_order(ledger: AnyLedger) -
     state = ledger.book.state("r")
     assert state is not None
     assert (state.spent_usd, state.in_flight) == (1.0, 1)
+
+
+def test_calls_that_end_together_were_in_flight_together(ledger: AnyLedger) -> None:
+    """A clean round doubles what may be in flight, however many replies are booked at once."""
+    n_first = int(FIRST_LIMIT)
+    assert exchange(ledger, [], [ask()] * n_first) == [0.0] * n_first
+    ended = [Ended(ask=ask(), result=GOOD, cost_usd=0.0)] * n_first
+    answers = exchange(ledger, ended, [ask()] * (2 * n_first + 1))
+    assert answers == [0.0] * (2 * n_first) + [None]
 
 
 def test_a_refusal_holds_up_nobody_behind(ledger: AnyLedger) -> None:
