@@ -13,7 +13,7 @@ from typing import Any
 
 _LEVEL = 3
 """Beyond it a conversation becomes a tenth smaller and takes twice as long."""
-_READ_BYTES = 16_384
+_READ_BYTES = 4096
 
 
 def pack(text: str) -> bytes:
