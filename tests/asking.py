@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import pytest
 
 from pytest_sema_bench.agent.loop import AgentRun
-from pytest_sema_bench.chat import ChatClient, ChatReply, HttpWire, Patience
+from pytest_sema_bench.chat import ChatClient, ChatReply, Patience
 from pytest_sema_bench.chat.permit import AttemptResult, Permit
+from pytest_sema_bench.chat.transport import HttpWire
 from pytest_sema_bench.errors import ModelError
 from pytest_sema_bench.grading import Verdict
 from pytest_sema_bench.redaction import Redactor

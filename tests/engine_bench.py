@@ -16,6 +16,7 @@ from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.run.engine import Engine
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.resources import EngineOptions
+from pytest_sema_bench.sema.vm.background import BackgroundVM
 from pytest_sema_bench.settings import Config
 from pytest_sema_bench.suite.task import Task
 from tests.stored import content
@@ -49,17 +50,14 @@ class EngineBench:
         *,
         patience: Patience = PATIENT,
         concurrency: int = 4,
-        tasks: Sequence[Task] = (),
         before_keeping: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder = HinderedFolder(path, before_keeping)
         self.folder.make()
         self.engine = Engine(
             self.folder,
-            tasks,
-            backend="wasm",
+            BackgroundVM("wasm", n_hosts=2),
             concurrency=concurrency,
-            n_hosts=2,
             options=EngineOptions(patience=patience),
         )
         self.vm = self.engine.vm_info

@@ -17,8 +17,12 @@ from pytest_sema_bench.suite.task import GradeKind, Task
 class ReferenceModel:
     """A function from request body to response body that knows the reference answers."""
 
-    def __init__(self, tasks: Iterable[Task]) -> None:
+    def __init__(self, tasks: Iterable[Task] = ()) -> None:
         self._by_prompt = {task.full_prompt: task for task in tasks}
+
+    def learn(self, task: Task) -> None:
+        """Know the answer to one more task."""
+        self._by_prompt[task.full_prompt] = task
 
     def __call__(self, body: dict[str, Any]) -> dict[str, Any]:
         """A chat completion for a conversation whose user message is a task's prompt."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_sema_bench.chat.backoff import Patience
-from pytest_sema_bench.chat.cassette import Wire
 from pytest_sema_bench.chat.client import ChatClient
 from pytest_sema_bench.chat.reply import ChatReply, reasoning_field
+from pytest_sema_bench.chat.wire import Wire
 from pytest_sema_bench.errors import ModelError
 from pytest_sema_bench.records.transcript import ChatMessage, Tokens, message_text
 from pytest_sema_bench.redaction import Redactor

@@ -12,9 +12,9 @@ import json
 from collections.abc import Mapping
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from pytest_sema_bench.chat.transport import RawResponse, Unreachable
+from pytest_sema_bench.chat.wire import RawResponse, Unreachable, Wire
 from pytest_sema_bench.errors import CannotWrite, NoRecording
 from pytest_sema_bench.records.whole_file import whole_file
 from pytest_sema_bench.redaction import Redactor
@@ -28,32 +28,6 @@ _STYLES: dict[str, dict[str, Any]] = {
     "spaced ascii": {"separators": (", ", ": "), "ensure_ascii": True},
 }
 """How servers write JSON: with the name of the style, the very bytes can be made again."""
-
-
-class Wire(Protocol):
-    """What carries a request to a server and brings the response back."""
-
-    @property
-    def path(self) -> str:
-        """Path of the requests' URL."""
-        ...
-
-    @property
-    def place(self) -> str:
-        """Where requests go, as errors name it: host, port and path."""
-        ...
-
-    async def post(self, content: bytes, conversation: str | None) -> RawResponse:
-        """The response to one request. Raises Unreachable."""
-        ...
-
-    def end(self, conversation: str) -> None:
-        """Free what is remembered of a conversation that is over."""
-        ...
-
-    async def close(self) -> None:
-        """Close all connections."""
-        ...
 
 
 class RecordingWire:

@@ -16,11 +16,10 @@ from typing import Any
 
 from pytest_sema_bench.chat.adapt import ADAPTABLE, Adaptations, max_tokens
 from pytest_sema_bench.chat.backoff import Patience, asked_wait_s, quota
-from pytest_sema_bench.chat.cassette import Wire
 from pytest_sema_bench.chat.faults import Fault, refusal
 from pytest_sema_bench.chat.permit import AttemptResult, Billing, Limiter, Permit, Reach, Unlimited
 from pytest_sema_bench.chat.reply import ChatReply, cleaned, doubt, read_reply
-from pytest_sema_bench.chat.transport import RawResponse, Unreachable, Why
+from pytest_sema_bench.chat.wire import RawResponse, Unreachable, Why, Wire
 from pytest_sema_bench.errors import BenchError, ModelError
 from pytest_sema_bench.redaction import Redactor
 

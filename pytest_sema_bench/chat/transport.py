@@ -1,14 +1,14 @@
-"""The wire: connections, one request and its answer as bytes, and what can break in between."""
+"""The wire over HTTP: connections, one request and its answer as bytes, what can break in between.
+
+Imported only where a server is asked: aiohttp takes long to import.
+"""
 
 import asyncio
 import json
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import AsyncIterator
 from io import BytesIO
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -17,6 +17,7 @@ from yarl import URL
 from pytest_sema_bench.base_url import read_base_url
 from pytest_sema_bench.chat.certificates import certificates
 from pytest_sema_bench.chat.proxy import proxy_of
+from pytest_sema_bench.chat.wire import RawResponse, Unreachable, Why
 
 _LARGEST_REPLY_BYTES = 64 * 1024 * 1024
 """No model writes that much: a server that sends more sends without end."""
@@ -29,33 +30,6 @@ _MOST_REDIRECTS = 3
 _MISDIRECTED = 421
 # On a line of its own: inside a reply's JSON line ends are escaped, whatever a model writes there.
 _DONE = re.compile(rb"(?:^|[\r\n])data:[ \t]*\[DONE\][ \t]*[\r\n]")
-
-
-class Why(Enum):
-    """What keeps a server from being reached, as far as that tells how often to try."""
-
-    LOST = "it may be there the next time"
-    REFUSED = "nothing listens there"
-    UNRESOLVED = "there is no host of that name"
-
-
-class Unreachable(Exception):
-    """No whole answer came. `sent` is False where the server cannot have seen the request."""
-
-    def __init__(self, text: str, *, sent: bool, why: Why = Why.LOST) -> None:
-        super().__init__(text)
-        self.sent = sent
-        self.why = why
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawResponse:
-    """What came back for one request, unread."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """By name in lower case."""
-    payload: bytes
 
 
 class HttpWire:
@@ -175,27 +149,6 @@ class HttpWire:
         """Close all connections."""
         for session in self._sessions.values():
             await session.close()
-
-
-class LocalWire:
-    """Answers with a function of this process: the wire format without the wire."""
-
-    path = "/chat/completions"
-    place = f"reference.invalid{path}"
-
-    def __init__(self, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        self._answer = answer
-
-    async def post(self, content: bytes, conversation: str | None) -> RawResponse:
-        """The function's answer to the request's JSON body."""
-        answer = self._answer(json.loads(content))
-        return RawResponse(status=200, payload=json.dumps(answer).encode())
-
-    def end(self, conversation: str) -> None:
-        """Nothing to free."""
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
 
 async def _payload(body: aiohttp.StreamReader) -> bytes:

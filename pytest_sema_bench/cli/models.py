@@ -15,8 +15,8 @@ from pytest_sema_bench.agent.loop import system_prompt
 from pytest_sema_bench.agent.text_calls import find_calls, server_flags
 from pytest_sema_bench.catalog.models import Model, Price, Registry
 from pytest_sema_bench.catalog.registry import USER_FILE, load_registry
-from pytest_sema_bench.chat import HttpWire
 from pytest_sema_bench.chat.capabilities import Capabilities, check_model
+from pytest_sema_bench.chat.transport import HttpWire
 from pytest_sema_bench.errors import SettingsError
 from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.settings import DEFAULT_MAX_TOKENS

@@ -53,7 +53,6 @@ class Answers:
             mend_ledger()
         resources = await Resources.open(
             settings.vm,
-            (),
             n_hosts=os.cpu_count() or 1,
             n_connections=settings.concurrency,
             options=options,

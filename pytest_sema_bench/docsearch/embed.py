@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from pytest_sema_bench.chat.transport import HttpWire, Unreachable
+from pytest_sema_bench.chat.transport import HttpWire
+from pytest_sema_bench.chat.wire import Unreachable
 from pytest_sema_bench.docsearch.settings import DocsSettings
 from pytest_sema_bench.errors import BenchError
 

@@ -12,25 +12,23 @@
 import asyncio
 import json
 import os
-import threading
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from pytest_sema_bench.dialect import Dialect
 from pytest_sema_bench.errors import BenchError, VMError
 from pytest_sema_bench.grading import Grader, Verdict
 from pytest_sema_bench.grading.graded import Graded
 from pytest_sema_bench.records.outcome import Void
+from pytest_sema_bench.sema.loop_thread import LoopThread
 from pytest_sema_bench.sema.vm import create_vm
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.suite.folder import suite_folder
 from pytest_sema_bench.suite.task import Task, load_tasks
 
-T = TypeVar("T")
 _LINES_PER_HOST = 4
 
 
@@ -88,45 +86,6 @@ class AnswerGrader:
     async def close(self) -> None:
         """End the VM's processes."""
         await self._vm.close()
-
-
-class LoopThread:
-    """An event loop on a thread of its own, for callers without one; of one process."""
-
-    def __init__(self, name: str) -> None:
-        self._pid = os.getpid()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
-        self._thread.start()
-
-    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """What will come of the work. Raises BenchError in a process forked from its own."""
-        if os.getpid() != self._pid:
-            work.close()
-            raise BenchError(
-                "this scorer was made before the process was forked, and its VM belongs to the "
-                "process that made it; make one in each process"
-            )
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    def close(self, last: Coroutine[Any, Any, None]) -> None:
-        """Do the last work and end the thread; a second time it does nothing."""
-        if self._loop.is_closed() or os.getpid() != self._pid:
-            last.close()
-            return
-        self.submit(_end(last)).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
-async def _end(last: Coroutine[Any, Any, None]) -> None:
-    """Do the last work of a loop, then leave nothing on it."""
-    await last
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
 
 
 class Scorer:

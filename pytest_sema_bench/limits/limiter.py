@@ -45,6 +45,8 @@ class Line:
         self._numbers = count()
         self._planned: asyncio.TimerHandle | None = None
         self._exchanging: asyncio.Task[None] | None = None
+        self._is_behind = False
+        """Whether more has come since the exchange that is under way began."""
 
     async def enter(self, ask: Ask, *, begun: bool) -> None:
         """Return when the attempt may go. Raises NotAsked, BudgetSpent or CannotWrite."""
@@ -92,13 +94,16 @@ class Line:
         if self._exchanging is None:
             self._exchanging = asyncio.create_task(self._turn_to_ledger())
         else:
-            self._plan(_LATER_S)  # its answer is on the way
+            self._is_behind = True
 
     async def _turn_to_ledger(self) -> None:
         try:
             await self._exchange(sorted(t for t in self._waiting.values() if not t.answer.done()))
         finally:
             self._exchanging = None
+            if self._is_behind:
+                self._is_behind = False
+                self._plan(0.0)
 
     async def _exchange(self, turns: Iterable[Turn]) -> None:
         turns, ended = tuple(turns), self._ended

@@ -28,10 +28,14 @@ def pytest_configure(config: pytest.Config) -> None:
     # What is imported and collected stays: to look for garbage in it took a tenth of the start.
     gc.disable()
     config.add_cleanup(gc.enable)
-    from pytest_sema_bench.plugin.session import register
+    from pytest_sema_bench.plugin.session import begin
 
     try:
-        register(config)
+        settings, background = begin(config)
+        # What takes long to import: the VM starts meanwhile.
+        from pytest_sema_bench.plugin.hooks import register_hooks
+
+        register_hooks(config, settings, background)
     except SettingsError as error:
         given = {option.name: config.getoption(option.flag) for option in OPTIONS}
         raise pytest.UsageError(blamed(error, given, config.rootpath)) from None

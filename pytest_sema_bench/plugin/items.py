@@ -9,18 +9,13 @@ import pytest
 
 from pytest_sema_bench.errors import BenchError, CannotWrite, StopAsked, TaskError
 from pytest_sema_bench.grading.soundness import Soundness
+from pytest_sema_bench.plugin.session import is_dry
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.github import junit_properties, without_commands
 from pytest_sema_bench.report.item_text import failure_lines, void_lines
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.run import Run
 from pytest_sema_bench.suite.task import Task, load_task
-
-_DRY = (
-    *("collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test"),
-    *("markers", "cacheshow", "help"),
-)
-"""Options of pytest's with which nothing is run."""
 
 
 class FailedItem(AssertionError):
@@ -125,11 +120,6 @@ class TaskItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """File, line of the prompt and name."""
         return self.path, self.work.task.line - 1, self.name
-
-
-def is_dry(config: pytest.Config) -> bool:
-    """Whether pytest only looks at what there is, which must cost nothing."""
-    return any(getattr(config.option, name, None) for name in _DRY)
 
 
 def items_to_run(session: pytest.Session) -> list[WorkItem]:

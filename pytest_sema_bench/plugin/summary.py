@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -18,7 +19,6 @@ from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.report.as_json import verdict_facts
 from pytest_sema_bench.report.counted import CountedRun
 from pytest_sema_bench.report.gate import judgement_lines
-from pytest_sema_bench.report.html import write_report
 from pytest_sema_bench.report.runs import merge_runs
 from pytest_sema_bench.run.run import Run
 
@@ -38,6 +38,7 @@ class Summary:
         self.counted = CountedRun()
         self._trouble: list[str] = []
         self._others_failed = False
+        self._preparing: Thread | None = None
         self._skipped: set[str | None] = set()
         """The keys of items that the user's own hooks skipped."""
         self.cannot_write: str | None = None
@@ -45,6 +46,10 @@ class Summary:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of failed tests that are none of the bench's: the gate has no say in them."""
+        if self._preparing is None:
+            # Not here: a signal that ends the run would leave a module half imported.
+            self._preparing = Thread(target=self._prepare, name="sema-bench-imports")
+            self._preparing.start()
         if report.skipped and not hasattr(report, "wasxfail"):
             self._skipped.add(getattr(report, BENCH_ITEM, None))
         self.cannot_write = getattr(report, CANNOT_WRITE, self.cannot_write)
@@ -56,6 +61,12 @@ class Summary:
         """Take note of files that could not be read, where pytest goes on all the same."""
         if report.failed:
             self._others_failed = True
+
+    def _prepare(self) -> None:
+        """Import what the end needs, while most items are still under way."""
+        if self._judge is None:
+            from pytest_sema_bench.gate import power  # noqa: F401
+        from pytest_sema_bench.report import html  # noqa: F401
 
     def sum_up(self, session: pytest.Session, exit_status: int) -> None:
         """Tables and verdict, in files and kept for the terminal; sets the exit status."""
@@ -100,6 +111,8 @@ class Summary:
 
     def _write_report(self, run: RunData) -> None:
         """report.html; a run without one is still a run."""
+        from pytest_sema_bench.report.html import write_report
+
         judgement = self.judgement
         try:
             write_report(

@@ -1,5 +1,6 @@
 """An xdist worker: runs its share of the items of a run that the controller has made."""
 
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from pytest_sema_bench.plugin.items import TaskItem, items_to_run
 from pytest_sema_bench.plugin.signals import left_to_the_controller
 from pytest_sema_bench.run.plan import Plan
 from pytest_sema_bench.run.run import Run, join_run
+from pytest_sema_bench.sema.vm import VMInfo
 
 T = TypeVar("T")
 _KEY = "sema_bench"
@@ -31,20 +33,23 @@ class Share:
     number: int | None
     """This worker gets every `n_shares`-th item from this one on; None if that is not known."""
     n_shares: int
+    vm: VMInfo | None
+    """Which VM judges, as the controller found it; None if it has not looked."""
     items: tuple[int, ...] = ()
     """The items that a replacement takes over from dead workers."""
 
     def tell(self, workerinput: dict[str, Any]) -> None:
         """Put it among what xdist sends to the worker."""
-        workerinput[_KEY] = {**asdict(self), "items": list(self.items)}
+        workerinput[_KEY] = json.dumps(asdict(self))
 
     @classmethod
     def told(cls, workerinput: dict[str, Any]) -> "Share":
         """What the controller has put there. Raises SettingsError if it knows of no run."""
         if _KEY not in workerinput:
             raise SettingsError("the worker was started by a controller without sema-bench")
-        told = workerinput[_KEY]
-        return cls(**{**told, "items": tuple(told["items"])})
+        told = json.loads(workerinput[_KEY])
+        vm = told["vm"] and VMInfo(**told["vm"])
+        return cls(**{**told, "vm": vm, "items": tuple(told["items"])})
 
     def of(self, items: Sequence[T]) -> list[T]:
         """The items that the worker will be sent; none where that cannot be known ahead."""
@@ -61,6 +66,7 @@ class Share:
             session=self.session,
             started=self.started,
             n_processes=self.n_shares,
+            vm_info=self.vm,
         )
 
 

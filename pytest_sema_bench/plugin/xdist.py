@@ -49,6 +49,7 @@ class WorkerHooks:
             index=self._n_configured,
             number=number,
             n_shares=n_shares,
+            vm=self._run.vm_info,
             items=items,
         ).tell(node.workerinput)
         self._n_configured += 1

@@ -10,10 +10,10 @@ import os
 import threading
 from collections.abc import Sequence
 
-from pytest_sema_bench.grading.scoring import LoopThread
 from pytest_sema_bench.reward.grader import Reward, RewardGrader
 from pytest_sema_bench.reward.scale import RewardSettings
 from pytest_sema_bench.reward.truth import Truth
+from pytest_sema_bench.sema.loop_thread import LoopThread
 
 Jobs = Sequence[tuple[Truth, str]]
 

@@ -5,11 +5,10 @@ whoever needs one waits for its record. `resources` says what is done for one it
 """
 
 import asyncio
-import os
 import threading
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable
 from concurrent.futures import CancelledError
-from typing import Any, TypeVar
+from typing import Any
 
 from pytest_sema_bench.errors import CannotWrite
 from pytest_sema_bench.records.folder import Ended, RunFolder
@@ -20,26 +19,22 @@ from pytest_sema_bench.run.keeper import Keeper
 from pytest_sema_bench.run.resources import EngineOptions, Resources
 from pytest_sema_bench.run.sharing import Sharing
 from pytest_sema_bench.sema.vm import VMInfo
+from pytest_sema_bench.sema.vm.background import BackgroundVM, settle
 from pytest_sema_bench.settings import Limits
-from pytest_sema_bench.suite.task import Task
-
-T = TypeVar("T")
 
 
 class Engine:
-    """The loop in its thread, with all items under way. To be used from one other thread.
+    """The loop of a VM in its thread, with all items under way. To be used from one other thread.
 
-    Raises VMError while it is made, before anything has been paid for.
+    Raises VMError while it is made, before anything has been paid for. The VM ends with it.
     """
 
     def __init__(
         self,
         folder: RunFolder,
-        tasks: Sequence[Task],
+        background: BackgroundVM,
         *,
-        backend: str,
         concurrency: int,
-        n_hosts: int | None = None,
         options: EngineOptions | None = None,
         limits: Limits | None = None,
         sharing: Sharing | None = None,
@@ -55,28 +50,27 @@ class Engine:
         self._sharing = sharing
         self._waiting: asyncio.Queue[WorkItem] | Sharing = sharing or asyncio.Queue()
         self._places = asyncio.Semaphore(concurrency)
-        n_hosts = n_hosts or min(4, os.cpu_count() or 1)
-        self._graders = asyncio.Semaphore(n_hosts)
+        self._graders = asyncio.Semaphore(background.n_hosts)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="sema-bench", daemon=True
-        )
-        self._thread.start()
-        resources = Resources.open(
-            backend,
-            tasks,
-            n_hosts=n_hosts,
-            n_connections=concurrency,
-            options=options or EngineOptions(),
-            limits=limits or Limits(),
-            redactor=folder.redactor,
-        )
+        self._background = background
+        self._loop = background.thread.loop
+
+        async def make_resources() -> Resources:
+            return Resources(
+                vm=background.vm,
+                vm_info=background.info,
+                n_connections=concurrency,
+                options=options or EngineOptions(),
+                limits=limits or Limits(),
+                redactor=folder.redactor,
+            )
+
         try:
-            self._resources = self._do(resources)
+            _ = background.info  # waited for here, not on the loop
+            self._resources = background.thread.submit(make_resources()).result()
         except BaseException:
             # Ctrl-C while the VM starts, too: the thread must not outlive a failed start.
-            self._end_loop(_settle(set()))
+            background.close()
             raise
         self._keeper = Keeper(folder, self._resources.count)
         self._loop.call_soon_threadsafe(self._begin, self._feed())
@@ -128,12 +122,12 @@ class Engine:
         An item that has its verdict still gets its record.
         """
         if not self._is_closed:
-            self._end_loop(self._end())
+            self._background.thread.close(self._end())
             with self._news:
                 self._is_closed = True
                 self._news.notify_all()
 
-    # What follows runs on the loop, but for the last two.
+    # What follows runs on the loop.
 
     def _line_up(self, items: Iterable[WorkItem]) -> None:
         for item in items:
@@ -211,29 +205,7 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await self._resources.close()
-        await _settle(left)
+        await settle(left)
         await self._resources.close_ledger()
         if self._sharing is not None:
             self._sharing.shared.close()
-
-    def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def _end_loop(self, last: Coroutine[Any, Any, None]) -> None:
-        try:
-            self._do(last)
-        finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
-
-
-async def _settle(left: set[asyncio.Task[Any]]) -> None:
-    """Wait for all that is left on the loop, and for what its threads do.
-
-    What is no item is not cancelled: among it are asyncio's own tasks, and a process whose start
-    is cut short there would be waited for in vain. It ends by itself once the VM is closed.
-    """
-    left = (left | asyncio.all_tasks()) - {asyncio.current_task()}
-    await asyncio.gather(*left, return_exceptions=True)
-    await asyncio.get_running_loop().shutdown_default_executor()

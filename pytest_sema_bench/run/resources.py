@@ -21,7 +21,6 @@ from pytest_sema_bench.agent.tools import Toolbox, ToolResult, make_toolbox
 from pytest_sema_bench.catalog.models import Model
 from pytest_sema_bench.chat import (
     ChatClient,
-    HttpWire,
     Limiter,
     LocalWire,
     Patience,
@@ -36,7 +35,6 @@ from pytest_sema_bench.docsearch.settings import DocsSettings
 from pytest_sema_bench.errors import VMError
 from pytest_sema_bench.extraction import as_answer
 from pytest_sema_bench.grading import Grader
-from pytest_sema_bench.grading.in_dialect import task_in
 from pytest_sema_bench.limits import Ledger, Limiters, SqliteLedger, open_ledger
 from pytest_sema_bench.records.outcome import Outcome, Reason, Void
 from pytest_sema_bench.records.record import Record
@@ -82,10 +80,10 @@ class Resources:
         limits: Limits,
         n_connections: int,
         options: EngineOptions,
-        ledger: Ledger,
-        reference: ReferenceModel,
         redactor: Redactor,
     ) -> None:
+        """With a VM that has started, or will. Raises SettingsError for an unusable ledger."""
+        ledger: Ledger = open_ledger(options.ledger) if options.shared else SqliteLedger(":memory:")
         self.vm_info = vm_info
         self.vm = vm
         self._grader = Grader(vm, limits.for_verdicts, dialect=options.dialect)
@@ -98,7 +96,7 @@ class Resources:
         self._ledger = ledger
         self._search = make_search(options.docs, vm=vm, dialect=options.dialect)
         self._limiters = Limiters(ledger, run=options.run, started=options.started)
-        self._reference = reference
+        self._reference = ReferenceModel()
         self._clients: dict[tuple[str, str | None], ChatClient] = {}
         self._toolboxes: dict[str, Toolbox] = {}
 
@@ -106,7 +104,6 @@ class Resources:
     async def open(
         cls,
         backend: str,
-        tasks: Sequence[Task],
         *,
         n_hosts: int,
         n_connections: int,
@@ -114,29 +111,26 @@ class Resources:
         limits: Limits,
         redactor: Redactor,
     ) -> "Resources":
-        """All of it, with the VM started. Raises VMError if that cannot be."""
-        ledger = open_ledger(options.ledger) if options.shared else SqliteLedger(":memory:")
+        """All of it, with a VM that is started first. Raises VMError if that cannot be."""
         vm = create_vm(backend, n_hosts)
         try:
-            info = await vm.info()
+            return cls(
+                vm=vm,
+                vm_info=await vm.info(),
+                limits=limits,
+                n_connections=n_connections,
+                options=options,
+                redactor=redactor,
+            )
         except BaseException:
-            ledger.close()
             await vm.close()
             raise
-        return cls(
-            vm=vm,
-            vm_info=info,
-            limits=limits,
-            n_connections=n_connections,
-            options=options,
-            ledger=ledger,
-            reference=ReferenceModel(task_in(task, options.dialect) for task in tasks),
-            redactor=redactor,
-        )
 
     async def ask(self, item: WorkItem) -> tuple[AgentRun, Took]:
         """What came of the item's conversation, whatever it met, and the time that it took."""
         started, waited_s = time.monotonic(), 0.0
+        if item.model.base_url is None:
+            self._reference.learn(item.shown)
         try:
             client = self.client(item.model)
             try:
@@ -264,6 +258,9 @@ class Resources:
         options = self._options
         if model.base_url is None:
             return LocalWire(self._reference)
+        # What it is made of takes long to import, and not every process asks a server.
+        from pytest_sema_bench.chat.transport import HttpWire
+
         if options.replay is not None:
             return ReplayWire(options.replay, HttpWire(model.base_url, None).path)
         wire = HttpWire(model.base_url, key, n_connections=self._n_connections)

@@ -4,7 +4,6 @@ The process that the user starts makes the run; xdist's workers join it, each wi
 of its own.
 """
 
-import os
 import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -30,14 +29,14 @@ from pytest_sema_bench.run.plan import Plan
 from pytest_sema_bench.run.resources import EngineOptions
 from pytest_sema_bench.run.resume import ResumedRun, find_resumed, read_resumed
 from pytest_sema_bench.run.sharing import Sharing, sharing_of
+from pytest_sema_bench.sema.vm import VMInfo
+from pytest_sema_bench.sema.vm.background import BackgroundVM, n_hosts
 from pytest_sema_bench.settings import Settings
 from pytest_sema_bench.suite.folder import Suite, suite_of
 from pytest_sema_bench.suite.task import Task, check_one_suite, check_unique, load_tasks
 
 _POLL_S = 0.2
 """How soon a process that waits for an item notices that the run is stopped."""
-_MAX_HOSTS = 4
-"""Of the VM, over all processes of a run."""
 
 
 class Run:
@@ -50,9 +49,10 @@ class Run:
         *,
         started: float,
         earlier: ResumedRun | None = None,
-        n_processes: int = 1,
         is_joined: bool = False,
+        background: BackgroundVM | None = None,
     ) -> None:
+        """`background` is its VM, where that has been started ahead; it ends with the run."""
         self.plan = plan
         self.folder = folder
         self.started = started
@@ -65,8 +65,10 @@ class Run:
         self.is_shown_again = False
         """Whether all that is asked has its verdict from before, so that nothing changes."""
         self._earlier = earlier
-        self._n_processes = n_processes
         self._is_joined = is_joined
+        self._background = background
+        self.vm_info: VMInfo | None = None
+        """Which VM judges, once that is known."""
         self._tasks: dict[str, Task] = {}
         self._account = account_of(folder.path, plan.settings.run)
         self._suite: Suite | None = suite_of(plan.tasks_root)
@@ -110,9 +112,9 @@ class Run:
                 self.remark = None if self.plan.settings.ledger else mend_ledger()
             # Before the folder: a VM that cannot be started leaves no empty one behind.
             sharing = sharing_of(self.plan.settings, self.folder) if items else None
-            self._engine = engine = self._open_engine(
-                [item.task for item in items], self.folder, sharing
-            )
+            background = self._background or BackgroundVM(self.plan.settings.vm, n_hosts())
+            self._engine = engine = self._open_engine(self.folder, background, sharing)
+            self.vm_info = engine.vm_info
             if sharing is not None:
                 sharing.join(self.manifest.content(items, engine.vm_info, self.started), items)
             self._make_folder()
@@ -155,6 +157,8 @@ class Run:
         """Cancel what is under way; what has a verdict gets its record."""
         if isinstance(self._engine, Engine):
             self._engine.close()
+        if self._background is not None:  # which no engine may have used
+            self._background.close()
 
     def confirm(self, broken: Sequence[TaskKey]) -> tuple[Confirmation, ...]:
         """What comes of these tasks, asked again in a folder of their own.
@@ -174,7 +178,8 @@ class Run:
         ]
         folder = RunFolder(self.folder.path / "confirm", redactor=self.plan.redactor)
         folder.make()
-        with closing(folder), closing(self._open_engine(tasks, folder)) as engine:
+        background = BackgroundVM(settings.vm, n_hosts())
+        with closing(folder), closing(self._open_engine(folder, background)) as engine:
             engine.start(items)
             return confirmations(engine.result(item) for item in items)
 
@@ -187,10 +192,8 @@ class Run:
             self.folder.discard()
 
     def _is_known(self, item: WorkItem) -> bool:
-        earlier = self._earlier
-        if earlier is None:
-            return False
-        return item.key in earlier.verdicts and item.key in earlier.planned
+        known = self._earlier
+        return known is not None and item.key in known.verdicts and item.key in known.planned
 
     @property
     def _opened(self) -> Engine:
@@ -227,15 +230,12 @@ class Run:
             )
 
     def _open_engine(
-        self, tasks: Sequence[Task], folder: RunFolder, sharing: Sharing | None = None
+        self, folder: RunFolder, background: BackgroundVM, sharing: Sharing | None = None
     ) -> Engine:
-        settings = self.plan.settings
         return Engine(
             folder,
-            tasks,
-            backend=settings.vm,
-            concurrency=settings.concurrency,
-            n_hosts=max(1, min(_MAX_HOSTS, os.cpu_count() or 1) // self._n_processes),
+            background,
+            concurrency=self.plan.settings.concurrency,
             options=_engine_options(self.plan, self._account, self.started),
             sharing=sharing,
         )
@@ -256,7 +256,9 @@ def _engine_options(plan: Plan, account: str, started: float) -> EngineOptions:
     )
 
 
-def make_run(plan: Plan, report_dir: Path, started: float) -> Run:
+def make_run(
+    plan: Plan, report_dir: Path, started: float, background: BackgroundVM | None = None
+) -> Run:
     """A new run, or the one to take up. Raises SettingsError."""
     earlier = None
     if plan.settings.resume is not None:
@@ -277,15 +279,26 @@ def make_run(plan: Plan, report_dir: Path, started: float) -> Run:
         redactor=plan.redactor,
         session=len(earlier.data.manifest.begun) + 1 if earlier else 1,
     )
-    return Run(plan, folder, started=started, earlier=earlier)
+    return Run(plan, folder, started=started, earlier=earlier, background=background)
 
 
 def join_run(
-    plan: Plan, path: Path, *, process: str, session: int, started: float, n_processes: int
+    plan: Plan,
+    path: Path,
+    *,
+    process: str,
+    session: int,
+    started: float,
+    n_processes: int,
+    vm_info: VMInfo | None,
 ) -> Run:
-    """The run in a folder that another process has made, as one of several."""
+    """The run in a folder that another process has made, as one of several.
+
+    With `vm_info` that process has tried the VM: here it starts when it is needed.
+    """
     folder = RunFolder(path, redactor=plan.redactor, process=process, session=session)
-    return Run(plan, folder, started=started, n_processes=n_processes, is_joined=True)
+    background = BackgroundVM(plan.settings.vm, n_hosts(n_processes), info=vm_info)
+    return Run(plan, folder, started=started, is_joined=True, background=background)
 
 
 def patience(settings: Settings) -> Patience:

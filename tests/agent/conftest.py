@@ -8,7 +8,8 @@ import pytest
 
 from pytest_sema_bench.agent.loop import AgentRun, run_agent
 from pytest_sema_bench.agent.tools import make_toolbox
-from pytest_sema_bench.chat import ChatClient, HttpWire, Patience
+from pytest_sema_bench.chat import ChatClient, Patience
+from pytest_sema_bench.chat.transport import HttpWire
 from pytest_sema_bench.grading import Grader, Verdict
 from pytest_sema_bench.redaction import Redactor
 from pytest_sema_bench.sema.vm import SemaVM

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sema_bench.chat import ChatClient, ChatReply, HttpWire, Patience
+from pytest_sema_bench.chat import ChatClient, ChatReply, Patience
 from pytest_sema_bench.chat.permit import Reach
 from pytest_sema_bench.chat.proxy import proxy_of
+from pytest_sema_bench.chat.transport import HttpWire
 from pytest_sema_bench.errors import ModelError, SettingsError
 from tests.asking import BODY, KEY, NotingLimiter, fail, use
 from tests.chat_server import ChatServer, Request, Step, refuse, say

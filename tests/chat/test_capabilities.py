@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from pytest_sema_bench.chat import HttpWire, Patience
+from pytest_sema_bench.chat import Patience
 from pytest_sema_bench.chat.capabilities import Capabilities, check_model
+from pytest_sema_bench.chat.transport import HttpWire
 from pytest_sema_bench.errors import ModelError
 from pytest_sema_bench.redaction import Redactor
 from tests.asking import KEY

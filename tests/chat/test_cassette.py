@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_sema_bench.chat.cassette import RecordingWire, ReplayWire, first_difference
-from pytest_sema_bench.chat.transport import RawResponse, Unreachable
+from pytest_sema_bench.chat.wire import RawResponse, Unreachable
 from pytest_sema_bench.errors import NoRecording
 from pytest_sema_bench.redaction import Redactor
 

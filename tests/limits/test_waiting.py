@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_sema_bench.catalog.models import Model
-from pytest_sema_bench.chat import ChatClient, HttpWire, Patience
+from pytest_sema_bench.chat import ChatClient, Patience
+from pytest_sema_bench.chat.transport import HttpWire
 from pytest_sema_bench.limits import Limiters, RunState, SqliteLedger
 from pytest_sema_bench.limits.throttle import Throttle, Wait, wait_of
 from pytest_sema_bench.redaction import Redactor

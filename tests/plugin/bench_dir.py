@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-import pytest_sema_bench.plugin.session  # noqa: F401 - once, not anew by each run in this process
+import pytest_sema_bench.plugin.hooks  # noqa: F401 - once, not anew by each run in this process
 from pytest_sema_bench.records.reader import read_records
 from pytest_sema_bench.records.record import Record
 from pytest_sema_bench.suite.task import Task, load_tasks

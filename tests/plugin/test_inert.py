@@ -30,8 +30,8 @@ def test_a_plain_run_imports_the_door_and_nothing_heavy(bench_dir: BenchDir) -> 
 
 def test_a_run_begins_without_what_only_its_end_may_need() -> None:
     """Each of xdist's workers would pay for it too."""
-    code = "import sys, pytest_sema_bench.plugin.session; print(set(sys.modules) & {names})"
-    names = {"numpy", "httpx", "tenacity", "sentence_transformers", "mcp", "pyarrow", "psycopg"}
+    code = "import sys, pytest_sema_bench.plugin.hooks; print(set(sys.modules) & {names})"
+    names = {"numpy", "jinja2", "aiohttp", "sentence_transformers", "mcp", "pyarrow", "psycopg"}
     done = subprocess.run(
         [sys.executable, "-c", code.format(names=names)], capture_output=True, text=True, check=True
     )

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.errors import SettingsError
-from pytest_sema_bench.plugin.session import read_plan
+from pytest_sema_bench.plugin.hooks import plan_of
+from pytest_sema_bench.plugin.session import settings_of
 from pytest_sema_bench.run.plan import Plan
 
 KEY_NAME, KEY = "SOME_KEY", "sk-0123456789"
@@ -33,7 +34,8 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 def plan(project: pytest.Pytester, *args: str) -> Plan:
     """The plan for these arguments."""
-    return read_plan(project.parseconfig(*args))
+    config = project.parseconfig(*args)
+    return plan_of(config, settings_of(config))
 
 
 def test_a_plan_holds_all_that_was_asked_for(project: pytest.Pytester) -> None:

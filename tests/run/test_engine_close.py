@@ -20,6 +20,7 @@ from pytest_sema_bench.records.outcome import Outcome
 from pytest_sema_bench.run.engine import Engine
 from pytest_sema_bench.run.item import WorkItem
 from pytest_sema_bench.run.plan import known_keys
+from pytest_sema_bench.sema.vm.background import BackgroundVM
 from pytest_sema_bench.settings import Config
 from pytest_sema_bench.suite.task import Task, load_task, load_tasks
 from tests.chat_server import HANG, ChatServer, Request, Step, after, call_tool, say, solve
@@ -273,7 +274,16 @@ def test_an_engine_whose_vm_does_not_start_leaves_nothing(
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(VMError, match="no `node` on PATH"):
-        Engine(RunFolder(tmp_path), [], backend="wasm", concurrency=1)
+        Engine(RunFolder(tmp_path), BackgroundVM("wasm", n_hosts=1), concurrency=1)
+
+
+def test_a_vm_that_started_ahead_ends_unused() -> None:
+    """A run that is refused after all, or has nothing to ask, leaves no process and no thread."""
+    BackgroundVM("wasm", n_hosts=1).close()
+    started = BackgroundVM("wasm", n_hosts=1)
+    assert started.info.backend == "wasm"
+    started.close()
+    started.close()
 
 
 def test_several_engines_at_once_do_not_disturb_each_other(

@@ -138,7 +138,6 @@ async def concluded_with(item: WorkItem, program: str, limits: Limits, *, fails:
     """The record of an item without an answer that tried a program, on a VM that fails or not."""
     resources = await Resources.open(
         "wasm",
-        (),
         n_hosts=1,
         n_connections=1,
         options=EngineOptions(),

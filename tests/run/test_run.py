@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pytest_sema_bench.catalog.models import REFERENCE
@@ -103,9 +104,16 @@ def test_a_process_that_joins_asks_what_others_have_left(
     void = replace(record, key=second.key, outcome=Outcome.VOID, reason=Void.API)
     kept, _ = run.folder.keep([(record, {}), (replace(void, task=second.task.id), {})])
     joined = join_run(
-        run.plan, run.folder.path, process="gw1", session=1, started=STARTED, n_processes=2
+        run.plan,
+        run.folder.path,
+        process="gw1",
+        session=1,
+        started=STARTED,
+        n_processes=2,
+        vm_info=run.vm_info,
     )
     joined.open([first, second, third])
+    assert psutil.Process().children() == []  # the run has tried the VM: here nobody waits for it
     assert joined.to_ask([first, second, third]) == [second, third]
     assert joined.result(first) == kept
     assert joined.result(second).passed
