@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # What is imported and collected stays: to look for garbage in it took a tenth of the start.
     gc.disable()
     config.add_cleanup(gc.enable)
-    from pytest_sema_bench.plugin.session import begin
+    from pytest_sema_bench.plugin.session import begin, given_options
 
     try:
         settings, background = begin(config)
@@ -37,5 +37,4 @@ def pytest_configure(config: pytest.Config) -> None:
 
         register_hooks(config, settings, background)
     except SettingsError as error:
-        given = {option.name: config.getoption(option.flag) for option in OPTIONS}
-        raise pytest.UsageError(blamed(error, given, config.rootpath)) from None
+        raise pytest.UsageError(blamed(error, given_options(config), config.rootpath)) from None

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from pytest_sema_bench.errors import SettingsError
+from pytest_sema_bench.options import read_settings
 from pytest_sema_bench.plugin.hooks import plan_of
-from pytest_sema_bench.plugin.session import settings_of
+from pytest_sema_bench.plugin.session import given_options
 from pytest_sema_bench.run.plan import Plan
 
 KEY_NAME, KEY = "SOME_KEY", "sk-0123456789"
@@ -35,7 +36,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 def plan(project: pytest.Pytester, *args: str) -> Plan:
     """The plan for these arguments."""
     config = project.parseconfig(*args)
-    return plan_of(config, settings_of(config))
+    return plan_of(config, read_settings(given_options(config), config.rootpath))
 
 
 def test_a_plan_holds_all_that_was_asked_for(project: pytest.Pytester) -> None:

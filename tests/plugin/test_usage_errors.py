@@ -1,9 +1,11 @@
 """What the user got wrong ends the run before anything is asked, with the way out."""
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 
+from pytest_sema_bench.cache import CACHE_VARIABLE
 from tests.chat_server import ChatServer
 from tests.plugin.bench_dir import REFERENCE, BenchDir
 
@@ -55,6 +57,17 @@ def test_a_bad_option_is_a_usage_error(
     result.stderr.fnmatch_lines([f"ERROR: {message}"])
     assert [line for line in result.errlines if line] == [result.errlines[0]]
     assert not (bench_dir.path / "reports").exists()
+
+
+def test_a_mistake_is_told_before_the_vm_is_fetched(
+    bench_dir: BenchDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a new machine nobody waits for a download to hear of a mistyped name."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "new"))
+    result = bench_dir.run("--sema-model=gpt-none")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "installing" not in result.stderr.str()
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_missing_key_is_a_usage_error_on_any_server(

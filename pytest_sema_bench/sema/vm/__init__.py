@@ -14,6 +14,7 @@ from pytest_sema_bench.sema.vm.choice import (
     read_choice,
     vm_identity,
 )
+from pytest_sema_bench.sema.vm.install import is_installed
 from pytest_sema_bench.sema.vm.protocol import ErrorClass, Evaluation, SemaVM, VMInfo
 
 __all__ = [
@@ -25,9 +26,18 @@ __all__ = [
     "VMChoice",
     "VMInfo",
     "create_vm",
+    "is_at_hand",
     "read_choice",
     "vm_identity",
 ]
+
+
+def is_at_hand(name: str) -> bool:
+    """Whether the VM that `--sema-vm` calls so can be started without anything being fetched.
+
+    Raises SettingsError if there is none.
+    """
+    return read_choice(name).path is not None or is_installed()
 
 
 def create_vm(name: str, n_hosts: int) -> SemaVM:

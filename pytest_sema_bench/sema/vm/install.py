@@ -25,6 +25,8 @@ from pytest_sema_bench.sema.vm.node import WAYS_OUT, Node
 _PACKAGE = Path("node_modules/@sema-lang/sema-wasm")
 EXECUTED = ("sema_wasm.js", "sema_wasm_bg.wasm")
 """The files of a build that are run."""
+_BUILD = "build.sha256"
+"""The file with the hash of what was installed, written last."""
 _NPM_LIMIT_S = 600
 
 
@@ -45,13 +47,18 @@ def lock_hash() -> str:
     return hashlib.sha256(_shipped("package-lock.json")).hexdigest()
 
 
+def is_installed() -> bool:
+    """Whether the package has been installed, as far as a look at its folder tells."""
+    return (_folder() / _BUILD).is_file()
+
+
 def install(node: Node, say: Callable[[str], None] = say_on_stderr) -> tuple[Path, str]:
     """The folder of the npm package and the hash of what it executes, installed if need be.
 
     Safe when several processes call it at once. With a filled cache nothing is fetched and
     npm is not needed. Raises VMError, with npm's own words if it is npm that fails.
     """
-    folder = cache_folder() / f"wasm-{pinned_version()}-{lock_hash()[:12]}"
+    folder = _folder()
     if build := _intact(folder):
         return folder / _PACKAGE, build
     if node.npm is None:
@@ -69,6 +76,10 @@ def install(node: Node, say: Callable[[str], None] = say_on_stderr) -> tuple[Pat
     return folder / _PACKAGE, build
 
 
+def _folder() -> Path:
+    return cache_folder() / f"wasm-{pinned_version()}-{lock_hash()[:12]}"
+
+
 def _shipped(name: str) -> bytes:
     return (files("pytest_sema_bench.sema.vm") / name).read_bytes()
 
@@ -84,7 +95,7 @@ def build_hash(build: Path) -> str:
 def _intact(folder: Path) -> str | None:
     """The build hash if the folder still holds what was installed, else None."""
     try:
-        installed = (folder / "build.sha256").read_text().strip()
+        installed = (folder / _BUILD).read_text().strip()
         return installed if build_hash(folder / _PACKAGE) == installed else None
     except (OSError, UnicodeDecodeError):
         return None
@@ -100,7 +111,7 @@ def _install_into(folder: Path, npm: Sequence[str], node: Path, say: Callable[[s
             (temporary / name).write_bytes(_shipped(name))
         _npm_ci(temporary, npm, node)
         build = build_hash(temporary / _PACKAGE)
-        (temporary / "build.sha256").write_text(build + "\n")
+        (temporary / _BUILD).write_text(build + "\n")
         shutil.rmtree(folder, ignore_errors=True)
         # Last, so that under this name there is all of it or nothing.
         temporary.rename(folder)
