@@ -7,16 +7,20 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.resources import files
 from pathlib import Path
 
+import psutil
 import pytest
+from filelock import FileLock
 
 from pytest_sema_bench.cache import CACHE_VARIABLE, cache_folder
 from pytest_sema_bench.errors import VMError
 from pytest_sema_bench.sema.vm import Evaluation, create_vm
-from pytest_sema_bench.sema.vm.install import install, pinned_version
+from pytest_sema_bench.sema.vm.install import install, lock_hash, pinned_version
 from pytest_sema_bench.sema.vm.node import find_node
 from pytest_sema_bench.settings import Limits
 
@@ -218,6 +222,34 @@ def test_a_failed_install_is_not_tried_for_each_evaluation(cache: Path, npm: Npm
     assert "offline" in first
     assert first == second
     assert len(calls.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("waits_for", ["npm", "another process"])
+def test_an_install_that_is_given_up_ends_at_once(waits_for: str, cache: Path, npm: Npm) -> None:
+    """Whoever closes the VM waits neither for npm nor for who installs; nothing is left."""
+    calls = npm("sleep 30.25; COPY")
+
+    async def give_up() -> None:
+        vm = create_vm("wasm", n_hosts=1)
+        starting = asyncio.ensure_future(vm.info())
+        while not (calls.read_text() or waits_for != "npm"):
+            await asyncio.sleep(0.01)
+        await vm.close()
+        with pytest.raises(VMError, match="closed"):
+            await starting
+
+    started = time.monotonic()
+    with FileLock(lock_of(cache)) if waits_for != "npm" else nullcontext():
+        asyncio.run(give_up())
+    assert time.monotonic() - started < 15
+    assert not [path for path in cache.iterdir() if path.suffix != ".lock"]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if "30.25" in (p.info["cmdline"] or ())]
+
+
+def lock_of(cache: Path) -> Path:
+    """The file that a process holds while it installs."""
+    cache.mkdir()
+    return cache / f"wasm-{pinned_version()}-{lock_hash()[:12]}.lock"
 
 
 def test_a_cache_that_cannot_be_written_is_named(

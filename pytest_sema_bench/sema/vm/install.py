@@ -12,11 +12,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from importlib.resources import files
 from pathlib import Path
+from threading import Event
+from time import monotonic
 
-from filelock import FileLock
+import psutil
+from filelock import FileLock, Timeout
 
 from pytest_sema_bench.cache import CACHE_VARIABLE, cache_folder
 from pytest_sema_bench.errors import VMError
@@ -28,6 +32,7 @@ EXECUTED = ("sema_wasm.js", "sema_wasm_bg.wasm")
 _BUILD = "build.sha256"
 """The file with the hash of what was installed, written last."""
 _NPM_LIMIT_S = 600
+_POLL_S = 0.1
 
 
 def say_on_stderr(line: str) -> None:
@@ -52,12 +57,16 @@ def is_installed() -> bool:
     return (_folder() / _BUILD).is_file()
 
 
-def install(node: Node, say: Callable[[str], None] = say_on_stderr) -> tuple[Path, str]:
+def install(
+    node: Node, say: Callable[[str], None] = say_on_stderr, given_up: Event | None = None
+) -> tuple[Path, str]:
     """The folder of the npm package and the hash of what it executes, installed if need be.
 
     Safe when several processes call it at once. With a filled cache nothing is fetched and
-    npm is not needed. Raises VMError, with npm's own words if it is npm that fails.
+    npm is not needed. Raises VMError, with npm's own words if it is npm that fails, and soon
+    after it is given up.
     """
+    given_up = given_up or Event()
     folder = _folder()
     if build := _intact(folder):
         return folder / _PACKAGE, build
@@ -65,9 +74,9 @@ def install(node: Node, say: Callable[[str], None] = say_on_stderr) -> tuple[Pat
         raise VMError(f"{node.executable} has no npm beside it or on PATH.\n{WAYS_OUT}")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
+        with _acquired(FileLock(f"{folder}.lock"), given_up):
             # Once more: another process may have installed it while this one waited.
-            build = _intact(folder) or _install_into(folder, node.npm, node.executable, say)
+            build = _intact(folder) or _install_into(folder, node, say, given_up)
     except OSError as error:
         raise VMError(
             f"cannot write the cache folder {folder.parent}: {error}. "
@@ -78,6 +87,18 @@ def install(node: Node, say: Callable[[str], None] = say_on_stderr) -> tuple[Pat
 
 def _folder() -> Path:
     return cache_folder() / f"wasm-{pinned_version()}-{lock_hash()[:12]}"
+
+
+def _acquired(lock: FileLock, given_up: Event) -> AbstractContextManager[object]:
+    while True:
+        _check(given_up)
+        with suppress(Timeout):
+            return lock.acquire(timeout=_POLL_S)
+
+
+def _check(given_up: Event) -> None:
+    if given_up.is_set():
+        raise VMError("the VM was closed before it was installed")
 
 
 def _shipped(name: str) -> bytes:
@@ -101,7 +122,7 @@ def _intact(folder: Path) -> str | None:
         return None
 
 
-def _install_into(folder: Path, npm: Sequence[str], node: Path, say: Callable[[str], None]) -> str:
+def _install_into(folder: Path, node: Node, say: Callable[[str], None], given_up: Event) -> str:
     for leftover in folder.parent.glob(f"{folder.name}.tmp-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     say(f"sema-bench: installing the Sema VM {pinned_version()} into {folder} (once) …")
@@ -109,7 +130,7 @@ def _install_into(folder: Path, npm: Sequence[str], node: Path, say: Callable[[s
     try:
         for name in ("package.json", "package-lock.json"):
             (temporary / name).write_bytes(_shipped(name))
-        _npm_ci(temporary, npm, node)
+        _npm_ci(temporary, node, given_up)
         build = build_hash(temporary / _PACKAGE)
         (temporary / _BUILD).write_text(build + "\n")
         shutil.rmtree(folder, ignore_errors=True)
@@ -120,33 +141,55 @@ def _install_into(folder: Path, npm: Sequence[str], node: Path, say: Callable[[s
     return build
 
 
-def _npm_ci(folder: Path, npm: Sequence[str], node: Path) -> None:
+def _npm_ci(folder: Path, node: Node, given_up: Event) -> None:
     # Without scripts: what is fetched is to run in the VM's confined process only.
-    command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command = [*(node.npm or ()), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     # npm, and what it starts, look for `node` on PATH.
-    path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
+    path = os.pathsep.join([str(node.executable.parent), os.environ.get("PATH", "")])
     try:
-        done = subprocess.run(
+        npm = subprocess.Popen(
             command,
             cwd=folder,
             env={**os.environ, "PATH": path},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=_NPM_LIMIT_S,
-            check=False,
         )
     except OSError as error:
         raise VMError(f"npm cannot be started: {error}.\n{WAYS_OUT}") from error
-    except subprocess.TimeoutExpired:
+    with npm:
+        try:
+            stdout, stderr = _words(npm, given_up)
+        except BaseException:
+            _kill(npm.pid)
+            raise
+    if npm.returncode != 0:
+        words = "\n".join((stderr or stdout).strip().splitlines()[-8:])
         raise VMError(
-            f"`npm ci` for the Sema VM did not end within {_NPM_LIMIT_S} s; "
-            "check the connection to the npm registry and try again."
-        ) from None
-    if done.returncode != 0:
-        words = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
-        raise VMError(
-            f"`npm ci` for the Sema VM ended with exit code {done.returncode}:\n{words}\n"
+            f"`npm ci` for the Sema VM ended with exit code {npm.returncode}:\n{words}\n"
             "Once it has been installed, runs need no network."
         )
     if not all((folder / _PACKAGE / name).is_file() for name in EXECUTED):
         raise VMError(f"`{' '.join(command)}` ended well but did not install {_PACKAGE.name}")
+
+
+def _words(npm: "subprocess.Popen[str]", given_up: Event) -> tuple[str, str]:
+    """What it says until it ends. Raises VMError if it takes too long or is given up."""
+    end = monotonic() + _NPM_LIMIT_S
+    while monotonic() < end:
+        with suppress(subprocess.TimeoutExpired):
+            return npm.communicate(timeout=_POLL_S)
+        _check(given_up)
+    raise VMError(
+        f"`npm ci` for the Sema VM did not end within {_NPM_LIMIT_S} s; "
+        "check the connection to the npm registry and try again."
+    )
+
+
+def _kill(pid: int) -> None:
+    """End a process and what it has started: npm may be a launcher."""
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in (*process.children(recursive=True), process):
+            with suppress(psutil.Error):
+                one.kill()

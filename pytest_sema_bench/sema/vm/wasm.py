@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
+from threading import Event
 
 from pytest_sema_bench.errors import VMError
 from pytest_sema_bench.sema.vm.host import MEMORY_CAP_BYTES, Host, HostLost, cut_short
@@ -43,7 +44,8 @@ class WasmVM:
         self._installed: tuple[Node, Path, str] | VMError | None = None
         self._translating = asyncio.Lock()
         self._code: Path | None = None
-        self._closed = False
+        self._closed = Event()
+        """Seen by the thread that installs, too."""
 
     async def evaluate(self, sources: Sequence[str], limits: Limits) -> tuple[Evaluation, ...]:
         """See SemaVM.evaluate. A host lost from outside costs one retry; a second is a VMError."""
@@ -91,7 +93,7 @@ class WasmVM:
 
     async def close(self) -> None:
         """End all hosts, also those in the middle of an evaluation."""
-        self._closed = True
+        self._closed.set()
         hosts = [*self._idle, *self._busy]
         self._idle.clear()
         await asyncio.gather(*(host.end() for host in hosts))
@@ -111,7 +113,7 @@ class WasmVM:
 
     def _package(self, node: Node) -> tuple[Path, str]:
         if self._folder is None:
-            return install(node)
+            return install(node, given_up=self._closed)
         try:
             return self._folder, build_hash(self._folder)
         except OSError as error:
@@ -169,7 +171,7 @@ class WasmVM:
                 self._check_open()
                 raise self._not_a_vm(error) from error
             finally:
-                if not host.usable or self._closed:
+                if not host.usable or self._closed.is_set():
                     self._busy.discard(host)
                     await host.end()
         self._check_open()
@@ -184,12 +186,12 @@ class WasmVM:
         return VMError(f"the build in {self._folder} is no Sema VM that can be run: {reason}")
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._closed.is_set():
             raise VMError("the VM has been closed") from None
 
     async def _give_back(self, host: Host) -> None:
         self._busy.discard(host)
-        if host.usable and not self._closed:
+        if host.usable and not self._closed.is_set():
             self._idle.append(host)
         else:
             await host.end()
