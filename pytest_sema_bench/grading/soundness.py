@@ -3,14 +3,14 @@
 What holds is remembered in the cache folder by task hash and VM: the next run tries nothing.
 """
 
-import asyncio
 import hashlib
 
 from pytest_sema_bench.cache import cache_folder
 from pytest_sema_bench.errors import VMError
 from pytest_sema_bench.grading.grader import GRADER_VERSION
 from pytest_sema_bench.grading.prepare import check_evaluates
-from pytest_sema_bench.sema.vm import SemaVM, create_vm, vm_identity
+from pytest_sema_bench.sema.vm import vm_identity
+from pytest_sema_bench.sema.vm.background import BackgroundVM
 from pytest_sema_bench.settings import Limits
 from pytest_sema_bench.suite.task import Task
 
@@ -25,8 +25,7 @@ class Soundness:
     def __init__(self, vm_name: str) -> None:
         self._vm_name = vm_name
         self._known: set[str] | None = None
-        self._runner: asyncio.Runner | None = None
-        self._vm: SemaVM | None = None
+        self._background: BackgroundVM | None = None
         self._is_out_of_reach = False
 
     def check(self, task: Task) -> None:
@@ -49,17 +48,14 @@ class Soundness:
 
     def close(self) -> None:
         """End the VM, if one was started; it can be called more than once."""
-        runner, vm = self._runner, self._vm
-        self._runner = self._vm = None
-        if runner is not None:
-            if vm is not None:
-                runner.run(vm.close())
-            runner.close()
+        if self._background is not None:
+            self._background.close()
 
     def _evaluate(self, task: Task) -> None:
-        if self._runner is None or self._vm is None:
-            self._runner, self._vm = asyncio.Runner(), create_vm(self._vm_name, n_hosts=1)
-        self._runner.run(check_evaluates(task, self._vm, Limits()))
+        if self._background is None:
+            self._background = BackgroundVM(self._vm_name, 1)
+        vm = self._background.vm
+        self._background.thread.submit(check_evaluates(task, vm, Limits())).result()
 
 
 def _key(task: Task, vm_name: str) -> str:

@@ -26,8 +26,9 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError("--sema-estimate: say of what, with --sema-model")
         return
     # What is imported and collected stays: to look for garbage in it took a tenth of the start.
-    gc.disable()
-    config.add_cleanup(gc.enable)
+    if gc.isenabled():
+        gc.disable()
+        config.add_cleanup(gc.enable)
     from pytest_sema_bench.plugin.session import begin, given_options
 
     try:

@@ -27,6 +27,7 @@ class Controller:
         self._received = Received()
         self._showing = ExitStack()
         """What shows how the run goes and what ends it in order, while it goes."""
+        config.add_cleanup(self._showing.close)  # for a run that ends before its session begins
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -36,7 +37,11 @@ class Controller:
             say(self._config, self._run.note)
         if self._has_workers:
             # A trial: workers have VMs of their own, but what is wrong is said once, before that.
-            self._open([])
+            try:
+                self._open([])
+            except pytest.exit.Exception as error:
+                error.returncode = self._received.status  # there will be no summary to leave out
+                raise
             self._run.stop()
 
     @pytest.hookimpl(tryfirst=True)

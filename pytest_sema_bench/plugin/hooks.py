@@ -136,6 +136,7 @@ class Collecting:
         self._config = config
         self._run = run
         self._soundness = Soundness(run.plan.settings.vm)
+        config.add_cleanup(self._soundness.close)  # after a collection that is interrupted
         self._levels = {level.name for level in levels_of(run.plan.tasks_root)}
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> TaskFile | None:

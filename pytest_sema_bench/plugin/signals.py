@@ -13,6 +13,10 @@ _ENDING = tuple(
 )  # Windows has no SIGHUP
 
 
+class Exit(pytest.exit.Exception, KeyboardInterrupt):  # type: ignore[name-defined, misc]
+    """An exit that ends a collection too: there pytest takes its own for an error in one file."""
+
+
 class Received:
     """The signal that ended a run."""
 
@@ -24,7 +28,7 @@ class Received:
         signal.signal(number, signal.SIG_DFL)
         self.status = 128 + number
         # Not with this status at once: pytest would leave the summary out.
-        pytest.exit(f"ended by {signal.Signals(number).name}; --sema-resume takes the run up")
+        raise Exit(f"ended by {signal.Signals(number).name}; --sema-resume takes the run up")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """From pytest's options to a plan, or to an error that says what to write."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from pytest_sema_bench.options import read_settings
 from pytest_sema_bench.plugin.hooks import plan_of
 from pytest_sema_bench.plugin.session import given_options
 from pytest_sema_bench.run.plan import Plan
+from tests.plugin.bench_dir import REFERENCE, BenchDir
 
 KEY_NAME, KEY = "SOME_KEY", "sk-0123456789"
 _MODELS = f"""\
@@ -115,3 +117,15 @@ def test_where_nobody_is_asked_no_key_is_needed(
     monkeypatch.delenv(KEY_NAME)
     project.mkdir("tape")
     assert plan(project, "--sema-model=priced", option).models[0].key_env == KEY_NAME
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_garbage_is_looked_for_afterwards_as_before(bench_dir: BenchDir, is_on: bool) -> None:
+    """A run leaves the process that it ran in as it found it."""
+    was_on = gc.isenabled()
+    (gc.enable if is_on else gc.disable)()
+    try:
+        assert bench_dir.collect(REFERENCE)
+        assert gc.isenabled() is is_on
+    finally:
+        (gc.enable if was_on else gc.disable)()

@@ -7,8 +7,9 @@ import signal
 import psutil
 import pytest
 
+from pytest_sema_bench.cache import CACHE_VARIABLE
 from tests.chat_server import HANG, ChatServer
-from tests.plugin.bench_dir import LONGEST_S, SLUGS, BenchDir, read_table, wait_until
+from tests.plugin.bench_dir import LONGEST_S, REFERENCE, SLUGS, BenchDir, read_table, wait_until
 
 _SKIPPING = """
 import pytest
@@ -43,6 +44,26 @@ def test_a_signal_ends_a_run_in_order(
     assert any(told in line for line in bench_dir.output)
     state = json.loads((bench_dir.run_folder / "run.json").read_text())
     assert (state["state"], state["exit_status"]) == ("incomplete", 128 + number)
+
+
+@pytest.mark.parametrize("n_workers", ["-n0", "-n2"])
+def test_a_signal_ends_a_run_whose_vm_has_not_started(
+    bench_dir: BenchDir, monkeypatch: pytest.MonkeyPatch, n_workers: str
+) -> None:
+    """While it is installed, say: with the status that a shell expects, and no process left."""
+    npm = bench_dir.path / "npm"
+    npm.write_text(f"#!/bin/sh\necho > {bench_dir.path}/called; exec sleep 300\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(bench_dir.path), prepend=os.pathsep)
+    monkeypatch.setenv(CACHE_VARIABLE, str(bench_dir.path / "cache"))
+    run = bench_dir.start(REFERENCE, n_workers)
+    wait_until(lambda: (bench_dir.path / "called").exists(), LONGEST_S)
+    children = psutil.Process(run.pid).children(recursive=True)
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(timeout=LONGEST_S) == 128 + signal.SIGTERM
+    assert children
+    assert psutil.wait_procs(children, timeout=LONGEST_S)[1] == []
+    assert not (bench_dir.path / "reports").exists()
 
 
 @pytest.mark.parametrize("n_workers", ["-n0", "-n2"])

@@ -161,7 +161,7 @@ def _npm_ci(folder: Path, node: Node, given_up: Event) -> None:
         try:
             stdout, stderr = _words(npm, given_up)
         except BaseException:
-            _kill(npm.pid)
+            _kill(npm)
             raise
     if npm.returncode != 0:
         words = "\n".join((stderr or stdout).strip().splitlines()[-8:])
@@ -186,10 +186,12 @@ def _words(npm: "subprocess.Popen[str]", given_up: Event) -> tuple[str, str]:
     )
 
 
-def _kill(pid: int) -> None:
-    """End a process and what it has started: npm may be a launcher."""
+def _kill(npm: "subprocess.Popen[str]") -> None:
+    """End it and what it has started: it may be a launcher."""
+    started: list[psutil.Process] = []
     with suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for one in (*process.children(recursive=True), process):
-            with suppress(psutil.Error):
-                one.kill()
+        started = psutil.Process(npm.pid).children(recursive=True)
+    npm.kill()
+    for process in started:
+        with suppress(psutil.Error):
+            process.kill()
