@@ -74,6 +74,7 @@ class Host:
         self._process = process
         self._usage = _usage(process.pid)
         self._between_evaluations = False
+        self._is_killed = False
         self._n_requests = 0
         self._cpu_before_s = 0.0
         """What the process had used when the current source began, to some hundredths."""
@@ -164,7 +165,9 @@ class Host:
     async def end(self) -> None:
         """Kill the process and wait for it."""
         self._between_evaluations = False
-        if self._process.returncode is None:
+        # Once: a second time asyncio may reap it itself, and complains that it has lost a child.
+        if self._process.returncode is None and not self._is_killed:
+            self._is_killed = True
             try:
                 self._process.kill()
             except ProcessLookupError:
