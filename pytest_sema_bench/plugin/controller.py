@@ -27,7 +27,9 @@ class Controller:
         self._received = Received()
         self._showing = ExitStack()
         """What shows how the run goes and what ends it in order, while it goes."""
-        config.add_cleanup(self._showing.close)  # for a run that ends before its session begins
+        # A run that is interrupted while its workers are made has no end of a session.
+        config.add_cleanup(self._run.close)
+        config.add_cleanup(self._showing.close)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:

@@ -19,6 +19,11 @@ def pytest_runtest_setup(item):
         pytest.skip("not today")
 """
 
+_INTERRUPTING = """
+def pytest_xdist_setupnodes():
+    raise KeyboardInterrupt
+"""
+
 
 @pytest.mark.parametrize("n_workers", ["-n0", "-n2"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
@@ -63,6 +68,13 @@ def test_a_signal_ends_a_run_whose_vm_has_not_started(
     assert run.wait(timeout=LONGEST_S) == 128 + signal.SIGTERM
     assert children
     assert psutil.wait_procs(children, timeout=LONGEST_S)[1] == []
+    assert not (bench_dir.path / "reports").exists()
+
+
+def test_a_run_that_ends_while_its_workers_are_made_leaves_no_folder(bench_dir: BenchDir) -> None:
+    """It was made for them, and nothing was written to it."""
+    (bench_dir.path / "conftest.py").write_text(_INTERRUPTING)
+    assert bench_dir.run(REFERENCE, "-n2").ret == pytest.ExitCode.INTERRUPTED
     assert not (bench_dir.path / "reports").exists()
 
 
