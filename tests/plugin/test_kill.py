@@ -82,7 +82,8 @@ def kill_tree(process: psutil.Process) -> None:
     except psutil.NoSuchProcess:
         return
     for one in processes:
-        one.kill()
+        with suppress(psutil.NoSuchProcess):  # it ended with its parent
+            one.kill()
     psutil.wait_procs(processes, timeout=LONGEST_S)
 
 
