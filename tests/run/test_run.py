@@ -114,9 +114,8 @@ def test_a_process_that_joins_asks_what_others_have_left(
         vm_info=run.vm_info,
     )
     joined.open([first, second, third])
-    assert (
-        set(psutil.Process().children()) == others
-    )  # the run has tried the VM: here nobody waits for it
+    # The run has tried the VM: here nobody waits for it.
+    assert set(psutil.Process().children()) == others
     assert joined.to_ask([first, second, third]) == [second, third]
     assert joined.result(first) == kept
     assert joined.result(second).passed
