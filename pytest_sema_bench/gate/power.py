@@ -170,9 +170,10 @@ class VectorTest:
         seen = abs(base - run) if n_base == n_run else base + run
         _, first, self._term_of = np.unique(seen, return_index=True, return_inverse=True)
         self._term_of = self._term_of.reshape(seen.shape)
+        # Python's own numbers: what is counted with them is exact.
+        cells = (divmod(cell, n_run + 1) for cell in first.tolist())
         self._terms: tuple[Term, ...] = tuple(
-            PairedCounts(base_pass=cell[0], n_base=n_base, run_pass=cell[1], n_run=n_run).null
-            for cell in zip(*map(list, np.unravel_index(first, seen.shape)), strict=True)
+            PairedCounts(base_pass=b, n_base=n_base, run_pass=r, n_run=n_run).null for b, r in cells
         )
         lowest = np.array([float(term[0][0]) for term in self._terms])
         steps = (run / n_run - base / n_base - lowest[self._term_of]) * float(self._unit)

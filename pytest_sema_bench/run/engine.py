@@ -55,10 +55,10 @@ class Engine:
         self._background = background
         self._loop = background.thread.loop
 
-        async def make_resources() -> Resources:
+        async def make_resources(info: VMInfo) -> Resources:
             return Resources(
                 vm=background.vm,
-                vm_info=background.info,
+                vm_info=info,
                 n_connections=concurrency,
                 options=options or EngineOptions(),
                 limits=limits or Limits(),
@@ -66,8 +66,9 @@ class Engine:
             )
 
         try:
-            _ = background.info  # waited for here, not on the loop
-            self._resources = background.thread.submit(make_resources()).result()
+            # The VM is waited for here, what needs the loop is made there.
+            made = background.thread.submit(make_resources(background.info))
+            self._resources = made.result()
         except BaseException:
             # Ctrl-C while the VM starts, too: the thread must not outlive a failed start.
             background.close()
